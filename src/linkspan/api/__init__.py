@@ -1,0 +1,1 @@
+"""The Docker Engine API: translates HTTP to use cases and errors to status codes."""

@@ -1,0 +1,1 @@
+"""What the kernel should look like: frozen parts and firewall facts, no I/O."""

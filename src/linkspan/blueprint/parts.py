@@ -1,0 +1,80 @@
+"""Parts: the links, addresses, routes and sysctls that one network or endpoint needs in the kernel.
+
+`sandbox` is the path of a bind-mounted network namespace; "" is the host's own namespace. `owner` is written
+on the link (IFLA_IFALIAS), so that a link found after a crash can be matched to its network or endpoint.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from linkspan.model.addresses import Address as IpAddress
+from linkspan.model.addresses import Interface, Subnet
+
+
+@dataclass(frozen=True, slots=True)
+class Bridge:
+    """A Linux bridge in the host namespace; an `adopted` one is never created or deleted, only used."""
+
+    name: str
+    mtu: int = 1500
+    mac: str = ""
+    adopted: bool = False
+    owner: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class VethPair:
+    """A veth pair: `host_name` on the host, plugged into `bridge`; `name` inside `sandbox`. Both come up."""
+
+    host_name: str
+    name: str
+    sandbox: str
+    bridge: str
+    mac: str = ""
+    mtu: int = 1500
+    hairpin: bool = False
+    owner: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkUp:
+    """An existing link set up (lo of a sandbox, say)."""
+
+    link: str
+    sandbox: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """An address with prefix length on a link. IPv6 addresses are added nodad."""
+
+    link: str
+    interface: Interface
+    sandbox: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A route; `destination` None is the default route of `gateway`'s family."""
+
+    link: str
+    gateway: IpAddress | None = None
+    destination: Subnet | None = None
+    sandbox: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sysctl:
+    """A /proc/sys key in dotted form with "/" allowed inside a link's name, as sysctl(8) takes it.
+
+    `needed` false: a kernel without the key is no error (IPv6 switched off, say).
+    """
+
+    key: str
+    value: str
+    sandbox: str = ""
+    needed: bool = True
+
+
+Part = Bridge | VethPair | LinkUp | Address | Route | Sysctl

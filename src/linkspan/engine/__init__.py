@@ -1,0 +1,1 @@
+"""Use cases: containers, images, volumes, networks, events."""

@@ -1,0 +1,1 @@
+"""Firewall facts become rules in the kernel."""

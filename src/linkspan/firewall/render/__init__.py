@@ -1,0 +1,1 @@
+"""Firewall facts rendered as rule text: pure."""

@@ -1,0 +1,1 @@
+"""The only code that makes network system calls."""

@@ -1,0 +1,1 @@
+"""Throwaway hosts made of network namespaces, for tests, benchmarks and the demo."""

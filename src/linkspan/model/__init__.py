@@ -1,0 +1,1 @@
+"""The nouns of container networking and their grammar: pure values and one error tree."""

@@ -1,0 +1,132 @@
+"""The nouns of the Container Network Model: network, sandbox, endpoint, and what a request asks of them.
+
+Source of the vocabulary: libnetwork's design document (Sandbox, Endpoint, Network).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
+
+from linkspan.model.addresses import Address, Pairs, Subnet
+
+
+@dataclass(frozen=True, slots=True)
+class PoolRequest:
+    """One entry of `IPAM.Config` as asked for; a missing subnet means "choose one"."""
+
+    subnet: Subnet | None = None
+    ip_range: Subnet | None = None
+    gateway: Address | None = None
+    auxiliary: tuple[tuple[str, Address], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """One subnet of a network with its gateway and reservations."""
+
+    subnet: Subnet
+    gateway: Address | None = None
+    ip_range: Subnet | None = None
+    auxiliary: tuple[tuple[str, Address], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkSpec:
+    """A request to create a network (the body of POST /networks/create)."""
+
+    name: str
+    driver: str = "bridge"
+    scope: str = "local"
+    enable_ipv4: bool = True
+    enable_ipv6: bool = False
+    internal: bool = False
+    attachable: bool = False
+    ingress: bool = False
+    config_only: bool = False
+    config_from: str = ""
+    ipam_driver: str = "default"
+    ipam_options: Pairs = ()
+    pools: tuple[PoolRequest, ...] = ()
+    options: Pairs = ()
+    labels: Pairs = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A named segment with a driver, subnets and options.
+
+    `bridge` is the host's link name for bridge networks, "" for others. `adopted` is true for a link that was
+    there before the network and must outlive it. `created` is RFC 3339 text.
+    """
+
+    id: str
+    name: str
+    driver: str
+    created: str
+    scope: str = "local"
+    enable_ipv4: bool = True
+    enable_ipv6: bool = False
+    internal: bool = False
+    attachable: bool = False
+    ingress: bool = False
+    config_only: bool = False
+    config_from: str = ""
+    ipam_driver: str = "default"
+    ipam_options: Pairs = ()
+    pools: tuple[Pool, ...] = ()
+    options: Pairs = ()
+    labels: Pairs = ()
+    bridge: str = ""
+    adopted: bool = False
+
+    def option(self, key: str, default: str = "") -> str:
+        """Return the driver option `key`, or `default`."""
+        return dict(self.options).get(key, default)
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointConfig:
+    """What the user wants of one attachment (EndpointSettings in a request)."""
+
+    ipv4: IPv4Address | None = None
+    ipv6: IPv6Address | None = None
+    link_local: tuple[Address, ...] = ()
+    mac: str = ""
+    aliases: tuple[str, ...] = ()
+    links: tuple[str, ...] = ()
+    driver_opts: Pairs = ()
+    gw_priority: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointRequest:
+    """Attach to the network `network` (id, name or unique id prefix) with `config`."""
+
+    network: str
+    config: EndpointConfig = field(default_factory=EndpointConfig)
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One sandbox's attachment to one network, as it is while it stands.
+
+    `host_link` is the veth end on the host, `link` the interface inside. `dns_names` are the names
+    it answers to on this network, the first one being the PTR answer.
+    """
+
+    id: str
+    network_id: str
+    network_name: str
+    container_id: str
+    container_name: str
+    sandbox: str
+    link: str = ""
+    host_link: str = ""
+    mac: str = ""
+    ipv4: IPv4Interface | None = None
+    ipv6: IPv6Interface | None = None
+    gateway4: IPv4Address | None = None
+    gateway6: IPv6Address | None = None
+    dns_names: tuple[str, ...] = ()
+    config: EndpointConfig = field(default_factory=EndpointConfig)

@@ -1,0 +1,1 @@
+"""Decides networks, endpoints, addresses, ports and names; hands out blueprints."""

@@ -1,0 +1,1 @@
+"""Drivers: pure functions from a network and an endpoint to blueprint parts."""

@@ -1,0 +1,1 @@
+"""The live servers on the packet's and the name's way."""

@@ -1,0 +1,1 @@
+"""The userland proxy: one process that holds every published host socket."""

@@ -1,0 +1,1 @@
+"""Containers as processes: OCI spec, conmon, crun, root file systems, images."""

@@ -1,0 +1,1 @@
+"""What must survive the daemon: SQLite documents, leases and intents."""
