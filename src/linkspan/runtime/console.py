@@ -1,0 +1,53 @@
+"""A running container's stdin and terminal size: conmon's attach socket and control fifo."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+from linkspan.model.errors import Conflict
+
+_CHUNK = 8192
+_RESIZE = 1
+
+
+class Console:
+    """The writing end of one container's stdin.
+
+    Several may be open at once; each is a blocking seqpacket socket to conmon, whose descriptor `fileno()` may be
+    given to an event loop (non-blocking use: `socket`).
+    """
+
+    def __init__(self, bundle: Path) -> None:
+        """Connect to conmon's attach socket in `bundle`; raises Conflict when the container does not run."""
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        directory = os.open(bundle, os.O_PATH | os.O_DIRECTORY)
+        try:
+            self.socket.connect(f"/proc/self/fd/{directory}/attach")
+        except OSError as error:
+            self.socket.close()
+            raise Conflict(f"the container's stdin cannot be reached: {error.strerror}") from error
+        finally:
+            os.close(directory)
+
+    def fileno(self) -> int:
+        """Return the socket's descriptor."""
+        return self.socket.fileno()
+
+    def write(self, data: bytes) -> None:
+        """Send all of `data`; raises BrokenPipeError when the container has ended."""
+        for start in range(0, len(data), _CHUNK):
+            self.socket.sendall(data[start : start + _CHUNK])
+
+    def end(self) -> None:
+        """Half-close: the container reads end-of-file, if it was created with `stdin_once`."""
+        try:
+            self.socket.shutdown(socket.SHUT_WR)
+        except OSError as error:
+            if not isinstance(error, (BrokenPipeError, ConnectionError)) and error.errno != 107:
+                raise
+
+    def close(self) -> None:
+        """Disconnect; the same as `end` for the container."""
+        self.socket.close()
