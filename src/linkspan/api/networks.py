@@ -1,0 +1,83 @@
+"""/networks: create, list, inspect, connect, disconnect, remove, prune."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from linkspan.api.context import empty, engine, json_response, version
+from linkspan.api.network_json import endpoint_config, network_json, network_spec
+from linkspan.api.query import filters, json_body
+from linkspan.api.versions import has
+from linkspan.model.errors import InvalidParameter
+
+LIST_FILTERS = frozenset({"dangling", "driver", "id", "label", "name", "scope", "type"})
+PRUNE_FILTERS = frozenset({"label", "label!", "until"})
+
+
+def routes() -> list[web.RouteDef]:
+    """Return the routes of this resource."""
+    return [
+        web.get("/networks", _list, allow_head=False),
+        web.get("/networks/", _list, allow_head=False),
+        web.post("/networks/create", _create),
+        web.post("/networks/prune", _prune),
+        web.get("/networks/{id}", _inspect, allow_head=False),
+        web.delete("/networks/{id}", _remove),
+        web.post("/networks/{id}/connect", _connect),
+        web.post("/networks/{id}/disconnect", _disconnect),
+    ]
+
+
+async def _list(request: web.Request) -> web.Response:
+    found = await engine(request).networks.list(filters(request, LIST_FILTERS))
+    asked = version(request)
+    detailed = asked < (1, 28)
+    return json_response([network_json(n, endpoints, asked, detailed) for n, endpoints in found])
+
+
+async def _create(request: web.Request) -> web.Response:
+    network = await engine(request).networks.create(network_spec(await json_body(request)))
+    return json_response({"Id": network.id, "Warning": ""}, 201)
+
+
+async def _inspect(request: web.Request) -> web.Response:
+    network, endpoints = await engine(request).networks.inspect(
+        request.match_info["id"], scope=request.query.get("scope", "")
+    )
+    return json_response(network_json(network, endpoints, version(request)))
+
+
+async def _remove(request: web.Request) -> web.Response:
+    await engine(request).networks.remove(request.match_info["id"])
+    return empty(204)
+
+
+async def _connect(request: web.Request) -> web.Response:
+    body = await json_body(request)
+    settings = body.get("EndpointConfig") or {}
+    if not has(version(request), "mac address on connect"):
+        settings = {**settings, "MacAddress": ""}
+    await engine(request).networks.connect(
+        request.match_info["id"], _container(body), endpoint_config(settings)
+    )
+    return empty(200)
+
+
+async def _disconnect(request: web.Request) -> web.Response:
+    body = await json_body(request)
+    await engine(request).networks.disconnect(
+        request.match_info["id"], _container(body), force=bool(body.get("Force"))
+    )
+    return empty(200)
+
+
+def _container(body: dict[str, object]) -> str:
+    container = body.get("Container")
+    if not isinstance(container, str) or not container:
+        raise InvalidParameter("invalid container name or ID: value is empty")
+    return container
+
+
+async def _prune(request: web.Request) -> web.Response:
+    asked = filters(request, PRUNE_FILTERS)
+    return json_response({"NetworksDeleted": await engine(request).networks.prune(asked) or None})
