@@ -1,1 +1,7 @@
-"""Throwaway hosts made of network namespaces, for tests, benchmarks and the demo."""
+"""A throwaway host with a LAN client and an internet, for tests, demos and experiments."""
+
+from linkspan.lab.lab import Lab
+from linkspan.lab.result import LabError, Result
+from linkspan.lab.snapshot import Snapshot
+
+__all__ = ["Lab", "LabError", "Result", "Snapshot"]
