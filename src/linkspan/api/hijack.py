@@ -1,7 +1,7 @@
 """Hijacked connections: after the response head, both directions of the socket are raw bytes.
 
-Source: Docker Engine API, "Attach to a container": 101 UPGRADED when the client asked to upgrade, else 200. A
-client sends raw bytes only after it has seen the head (RFC 9110, 7.8), so none can be lost in the HTTP parser.
+Source: Docker Engine API, "Attach to a container": 101 UPGRADED when the client asked to upgrade, else 200.
+A client sends raw bytes only after it has seen the head (RFC 9110, 7.8), so the HTTP parser can lose none.
 """
 
 from __future__ import annotations

@@ -50,59 +50,40 @@ def pairs(mapping: Mapping[str, Any] | None) -> Pairs:
 
 
 def _pool(entry: Json, complaints: list[str]) -> PoolRequest:
-    subnet = _subnet("subnet", entry.get("Subnet"), None, complaints)
     return PoolRequest(
-        subnet=subnet,
-        ip_range=_subnet("ip-range", entry.get("IPRange"), subnet, complaints),
-        gateway=_address("gateway", entry.get("Gateway"), subnet, complaints),
+        subnet=_subnet("subnet", entry.get("Subnet"), complaints),
+        ip_range=_subnet("ip-range", entry.get("IPRange"), complaints),
+        gateway=_address("gateway", entry.get("Gateway"), complaints),
         auxiliary=tuple(
             (name, address)
             for name, text in (entry.get("AuxiliaryAddresses") or {}).items()
-            if (address := _address("auxiliary address", text, subnet, complaints)) is not None
+            if (address := _address("auxiliary address", text, complaints)) is not None
         ),
     )
 
 
-def _subnet(noun: str, text: str | None, parent: Subnet | None, complaints: list[str]) -> Subnet | None:
+def _subnet(noun: str, text: str | None, complaints: list[str]) -> Subnet | None:
     if not text:
         return None
     try:
-        found = ip_network(text, strict=False)
+        address, _, length = text.partition("/")
+        found = ip_network((address, int(length)), strict=False)
     except ValueError:
         complaints.append(f"invalid {noun} {text}: invalid CIDR block notation")
         return None
-    if "/" not in text:
-        complaints.append(f"invalid {noun} {text}: invalid CIDR block notation")
-    elif parent is not None and (reason := _outside(found, parent)):
-        complaints.append(f"invalid {noun} {text}: {reason}")
-    elif str(ip_address(text.split("/")[0])) != str(found.network_address):
+    if ip_address(address) != found.network_address:
         complaints.append(f"invalid {noun} {text}: it should be {found}")
     return found
 
 
-def _outside(child: Subnet, parent: Subnet) -> str:
-    if child.version != parent.version:
-        return f"parent subnet is an IPv{parent.version} block"
-    if child.prefixlen < parent.prefixlen:
-        return f"CIDR block is bigger than its parent subnet {parent}"
-    if not child.subnet_of(parent):  # type: ignore[arg-type]
-        return f"parent subnet {parent} doesn't contain ip-range"
-    return ""
-
-
-def _address(noun: str, text: str | None, parent: Subnet | None, complaints: list[str]) -> Address | None:
+def _address(noun: str, text: str | None, complaints: list[str]) -> Address | None:
     if not text:
         return None
     try:
-        found = ip_address(text)
+        return ip_address(text)
     except ValueError:
         complaints.append(f"invalid {noun} {text}: invalid address")
         return None
-    if parent is not None and found.version != parent.version:
-        complaints.append(f"invalid {noun} {text}: parent subnet is an IPv{parent.version} block")
-    elif parent is not None and found not in parent:
-        complaints.append(f"invalid {noun} {text}: parent subnet {parent} doesn't contain this address")
-    return found
 
 
 def endpoint_config(settings: Json | None) -> EndpointConfig:

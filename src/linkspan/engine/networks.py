@@ -1,0 +1,205 @@
+"""Use cases of networks: create, list, inspect, remove, prune, and connecting containers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from linkspan.engine.events import Events
+from linkspan.engine.registry import Managed, Registry
+from linkspan.engine.workers import Workers
+from linkspan.model.container import Container
+from linkspan.model.errors import Forbidden, InvalidParameter, NotFound
+from linkspan.model.filters import Filters, labels_pass, until
+from linkspan.model.network import Endpoint, EndpointConfig, EndpointRequest, Network, NetworkSpec
+from linkspan.model.sandbox import ContainerIdentity, SandboxRequest
+from linkspan.model.timestamps import parse_moment
+from linkspan.network.controller import Controller
+
+PREDEFINED = frozenset({"bridge", "host", "none"})
+
+
+class Networks:
+    """The networks of this host, and which containers are on them."""
+
+    def __init__(self, controller: Controller, registry: Registry, workers: Workers, events: Events) -> None:
+        self._controller = controller
+        self._registry = registry
+        self._workers = workers
+        self._events = events
+
+    @property
+    def firewall_backend(self) -> str:
+        """Return the name of the packet filter backend, as `docker info` shows it."""
+        return self._controller.firewall_backend
+
+    @property
+    def default_address_pools(self) -> list[dict[str, Any]]:
+        """Return the configured address pools in the shape of `docker info`."""
+        return [{"Base": str(p.base), "Size": p.size} for p in self._controller.default_address_pools]
+
+    async def list(self, filters: Filters) -> list[tuple[Network, list[Endpoint]]]:
+        """Return the networks that match `filters` (see `_matches`), with members."""
+        found = await self._workers.run(self._controller.networks)
+        members = [(n, self._controller.endpoints(n.id)) for n in found]
+        return [(n, endpoints) for n, endpoints in members if _matches(n, endpoints, filters)]
+
+    async def create(self, spec: NetworkSpec) -> Network:
+        """Create a network and tell it; raises what the controller raises."""
+        network = await self._workers.run(self._controller.create_network, spec)
+        self._tell("create", network)
+        return network
+
+    async def inspect(self, reference: str, scope: str = "") -> tuple[Network, list[Endpoint]]:
+        """Return a network and its endpoints, or raise NotFound."""
+        network = self._controller.network(reference)
+        if scope and network.scope != scope:
+            raise NotFound(f"network {reference} not found")
+        return network, self._controller.endpoints(network.id)
+
+    async def remove(self, reference: str) -> None:
+        """Remove a network; Forbidden when it is predefined or has active endpoints."""
+        self._tell("destroy", await self._workers.run(self._controller.remove_network, reference))
+
+    async def prune(self, filters: Filters) -> list[str]:
+        """Remove the networks nobody is on; returns their names."""
+        before = until(filters, time.time_ns())
+        removed = []
+        for network, endpoints in await self.list({}):
+            old = before is None or parse_moment(network.created) < before
+            if (
+                network.name in PREDEFINED
+                or endpoints
+                or not old
+                or not labels_pass(dict(network.labels), filters)
+            ):
+                continue
+            try:
+                await self.remove(network.id)
+            except (Forbidden, NotFound):
+                continue
+            removed.append(network.name)
+        return removed
+
+    async def connect(self, reference: str, container: str, config: EndpointConfig) -> None:
+        """Attach a container, running or not, to a network."""
+        network = self._controller.network(reference)
+        managed = self._registry.find(container)
+        async with managed.lock:
+            _refuse_shared(managed.container, network)
+            if managed.state.running:
+                identity = identity_of(managed.container)
+                await self._workers.run(
+                    self._controller.connect, identity, EndpointRequest(network.id, config)
+                )
+            else:
+                await self._workers.run(self._validate_stopped, managed.container, network, config)
+            managed.change(networks={**_without_private(managed.container, network), network.name: config})
+            await self._registry.save(managed)
+        self._tell("connect", network, managed.id)
+
+    def _validate_stopped(self, container: Container, network: Network, config: EndpointConfig) -> None:
+        endpoints = (EndpointRequest(network.id, config),)
+        self._controller.validate(SandboxRequest(identity_of(container), network.name, endpoints))
+
+    async def disconnect(self, reference: str, container: str, force: bool = False) -> None:
+        """Detach a container; with `force` also one that no longer exists."""
+        network = self._controller.network(reference)
+        try:
+            managed = self._registry.find(container)
+        except NotFound:
+            if not force:
+                raise
+            await self._disconnect_stranger(network, container)
+            return
+        async with managed.lock:
+            await self._disconnect(managed, network, force)
+        self._tell("disconnect", network, managed.id)
+
+    async def _disconnect(self, managed: Managed, network: Network, force: bool) -> None:
+        container = managed.container
+        if container.network_mode == "host":
+            raise Forbidden(
+                "container cannot be disconnected from host network - "
+                "container was created in host network mode"
+            )
+        names = [n for n in container.networks if n in (network.name, network.id)]
+        if managed.state.running:
+            await self._workers.run(self._controller.disconnect, managed.id, network.id, force)
+        elif not names and not force:
+            raise Forbidden(f"container {managed.id} is not connected to network {network.name}")
+        managed.change(networks={n: c for n, c in container.networks.items() if n not in names})
+        await self._registry.save(managed)
+
+    async def _disconnect_stranger(self, network: Network, container: str) -> None:
+        for endpoint in self._controller.endpoints(network.id):
+            if container in (endpoint.container_id, endpoint.container_name):
+                await self._workers.run(self._controller.disconnect, endpoint.container_id, network.id, True)
+                self._tell("disconnect", network, endpoint.container_id)
+                return
+        raise NotFound(f"No such container: {container}")
+
+    def _tell(self, action: str, network: Network, container: str = "") -> None:
+        attributes = {"name": network.name, "type": network.driver}
+        if container:
+            attributes["container"] = container
+        self._events.publish("network", action, network.id, attributes, network.scope)
+
+
+def identity_of(container: Container) -> ContainerIdentity:
+    """Return who the sandbox of `container` belongs to."""
+    return ContainerIdentity(
+        id=container.id,
+        name=container.name,
+        hostname=str(container.config.get("Hostname") or ""),
+        domainname=str(container.config.get("Domainname") or ""),
+    )
+
+
+def _refuse_shared(container: Container, network: Network) -> None:
+    mode = container.network_mode
+    if mode.startswith("container:") or (mode == "host" and network.name != "host"):
+        raise Forbidden(
+            "container sharing network namespace with another container or host "
+            "cannot be connected to any other network"
+        )
+    if network.name == "host":
+        raise Forbidden(
+            "cannot connect container to host network - container must be created in host network mode"
+        )
+    if network.name == "none" or (mode == "none" and "none" in container.networks):
+        raise Forbidden(
+            "container cannot be connected to multiple networks with one of the networks "
+            "in private (none) mode"
+        )
+
+
+def _without_private(container: Container, network: Network) -> dict[str, EndpointConfig]:
+    return {name: config for name, config in container.networks.items() if name != network.id}
+
+
+def _matches(network: Network, endpoints: Sequence[Endpoint], filters: Filters) -> bool:
+    tests: dict[str, Callable[[str], bool]] = {
+        "driver": lambda v: network.driver == v,
+        "id": lambda v: network.id.startswith(v),
+        "name": lambda v: v in network.name,
+        "scope": lambda v: network.scope == v,
+        "type": lambda v: _is_type(network, v),
+        "dangling": lambda v: _is_dangling(network, endpoints, v),
+    }
+    ordinary = all(any(tests[key](v) for v in values) for key, values in filters.items() if key in tests)
+    return ordinary and labels_pass(dict(network.labels), filters)
+
+
+def _is_type(network: Network, kind: str) -> bool:
+    if kind not in ("custom", "builtin"):
+        raise InvalidParameter(f"invalid filter: 'type'='{kind}'")
+    return (network.name in PREDEFINED) == (kind == "builtin")
+
+
+def _is_dangling(network: Network, endpoints: Sequence[Endpoint], value: str) -> bool:
+    truth = {"1": True, "true": True, "True": True, "0": False, "false": False, "False": False}.get(value)
+    if truth is None:
+        raise InvalidParameter(f"invalid value for filter 'dangling': {value}")
+    return (network.name not in PREDEFINED and not endpoints) == truth
