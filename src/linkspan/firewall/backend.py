@@ -1,0 +1,31 @@
+"""What the rest of the house may ask of a packet filter, whichever program writes it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from linkspan.blueprint.facts import Fact
+
+
+class Firewall(Protocol):
+    """Makes firewall facts true in the caller's network namespace; blocking and thread-safe."""
+
+    name: str
+
+    def start(self, facts: Sequence[Fact] = ()) -> None:
+        """Make the ground for facts, with `facts` already standing on it; idempotent.
+
+        What an earlier run of ours left is removed in the same transactions, so that facts which stood before
+        stand all the time. The user's own rules, DOCKER-USER among them, are kept. Raises LinkspanError when
+        the packet filter's program is missing, KernelError when the kernel refuses.
+        """
+
+    def add(self, facts: Sequence[Fact]) -> None:
+        """Make all of `facts` true, or none: KernelError then."""
+
+    def remove(self, facts: Sequence[Fact]) -> None:
+        """Undo `add`; rules that are gone already are no error."""
+
+    def stop(self) -> None:
+        """Remove everything that is ours."""

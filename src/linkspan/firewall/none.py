@@ -1,0 +1,25 @@
+"""The firewall of `iptables=false`: no rule is ever written; published ports live by the proxy alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from linkspan.blueprint.facts import Fact
+
+
+class NoFirewall:
+    """Accepts every fact and does nothing, as Docker's --iptables=false."""
+
+    name = "none"
+
+    def start(self, facts: Sequence[Fact] = ()) -> None:
+        """Do nothing."""
+
+    def add(self, facts: Sequence[Fact]) -> None:
+        """Do nothing."""
+
+    def remove(self, facts: Sequence[Fact]) -> None:
+        """Do nothing."""
+
+    def stop(self) -> None:
+        """Do nothing."""
