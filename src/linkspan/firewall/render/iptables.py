@@ -3,7 +3,8 @@
 nat is laid out as the classic Docker does it (19.03, 20.10): a container that uses a published port of the
 host is kept from DNAT by `-i BRIDGE -j RETURN` and meets the userland proxy, and each published port has its
 own-address MASQUERADE. filter and raw are laid out as Docker 28 does it: FORWARD jumps to DOCKER-USER and
-then to DOCKER-FORWARD, every bridge ends with its own DROP, and raw drops what is routed straight at a container.
+then to DOCKER-FORWARD, every bridge ends with its own DROP, and raw drops what is routed straight at a
+container.
 
     filter  FORWARD -> DOCKER-USER (the user's) -> DOCKER-FORWARD -> DOCKER-CT, DOCKER-INTERNAL,
             DOCKER-BRIDGE -> DOCKER (ports first, each bridge's DROP last), then each bridge's way out
