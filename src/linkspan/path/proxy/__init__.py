@@ -1,1 +1,1 @@
-"""The userland proxy: one process that holds every published host socket."""
+"""The userland proxy: one process for the host sockets of all published ports, and the daemon's handle."""

@@ -1,0 +1,106 @@
+"""The proxy's side of the control socket: requests of the daemon, answered one by one."""
+
+from __future__ import annotations
+
+import _socket
+import os
+
+from linkspan.path.proxy.doors import Doors
+from linkspan.path.proxy.loop import Loop
+from linkspan.path.proxy.wire import (
+    DESCRIPTORS_PER_MESSAGE,
+    ENTRIES_PER_MESSAGE,
+    MESSAGE_SIZE,
+    Entry,
+    decode,
+    encode,
+)
+
+SPACE = _socket.CMSG_SPACE(4 * DESCRIPTORS_PER_MESSAGE)
+
+
+class Control:
+    """Accepts control connections and carries out their requests.
+
+    The process lives as long as it holds a port or a daemon is connected: when both have gone, it ends, so
+    that neither a daemon stopped cleanly nor one that died leaves an idle process behind.
+    """
+
+    def __init__(self, loop: Loop, doors: Doors, listener: _socket.socket) -> None:
+        self._loop = loop
+        self._doors = doors
+        self._listener = listener
+        self._connections: dict[int, _socket.socket] = {}
+        loop.watch(listener.fileno(), self._on_daemon)
+
+    def _on_daemon(self, _mask: int) -> None:
+        try:
+            descriptor, _ = self._listener._accept()  # type: ignore[attr-defined]
+        except OSError:
+            return  # it went away again, or descriptors have run out: it stays in the queue
+        connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET, 0, descriptor)
+        self._connections[descriptor] = connection
+        # Requests close sockets: after the turn, when no event of a closed descriptor can be left.
+        self._loop.watch(descriptor, lambda _mask: self._loop.after(lambda: self._serve(connection)))
+
+    def _serve(self, connection: _socket.socket) -> None:
+        if connection.fileno() not in self._connections:
+            return
+        try:
+            message, ancillary, _flags, _ = connection.recvmsg(MESSAGE_SIZE, SPACE, _socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return
+        except OSError:
+            message, ancillary = b"", []
+        if not message:
+            self._drop(connection)
+            return
+        answer = self._answer(message, _descriptors(ancillary))
+        try:
+            connection.send(answer, _socket.MSG_DONTWAIT)
+        except OSError:
+            self._drop(connection)  # it asks and does not read
+
+    def _drop(self, connection: _socket.socket) -> None:
+        self._connections.pop(connection.fileno())
+        self._loop.forget(connection.fileno())
+        connection.close()
+        if not self._connections and not self._doors:
+            self._loop.running = False
+
+    def _answer(self, message: bytes, descriptors: list[int]) -> bytes:
+        try:
+            verb, entries = decode(message)
+            return self._perform(verb, entries, descriptors)
+        except (ValueError, OSError) as error:
+            for descriptor in descriptors:
+                os.close(descriptor)
+            return encode(f"error {error}", [])
+
+    def _perform(self, verb: str, entries: list[Entry], descriptors: list[int]) -> bytes:
+        if verb in ("add relay", "add hold"):
+            self._doors.add(entries, descriptors, relay=verb == "add relay")
+            return encode("ok", [])
+        if verb == "close":
+            self._doors.close(entries)
+            return encode("ok", [])
+        if verb.startswith("list "):
+            return self._list(int(verb[5:]))
+        if verb == "quit":
+            self._doors.close_all()
+            self._loop.running = False
+            return encode("ok", [])
+        raise ValueError(f"unknown request: {verb}")
+
+    def _list(self, offset: int) -> bytes:
+        entries = self._doors.listed()
+        end = offset + ENTRIES_PER_MESSAGE
+        return encode(f"ok {end if end < len(entries) else 0}", entries[offset:end])
+
+
+def _descriptors(ancillary: list[tuple[int, int, bytes]]) -> list[int]:
+    result: list[int] = []
+    for level, kind, data in ancillary:
+        if level == _socket.SOL_SOCKET and kind == _socket.SCM_RIGHTS:
+            result += memoryview(data[: len(data) // 4 * 4]).cast("i").tolist()
+    return result

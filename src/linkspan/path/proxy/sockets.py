@@ -1,0 +1,152 @@
+"""Bind the host sockets of published ports so that nothing is accepted before the firewall's rules stand."""
+
+from __future__ import annotations
+
+import array
+import errno
+import resource
+import socket
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from linkspan.blueprint.listeners import Listener
+from linkspan.model.errors import LinkspanError
+from linkspan.path.proxy.limits import raise_descriptor_limit
+
+IPPROTO_SCTP = 132
+SO_ATTACH_FILTER = 26  # include/uapi/asm-generic/socket.h
+SO_DETACH_FILTER = 27
+IP_PKTINFO = 8  # include/uapi/linux/in.h; the socket module has no name for it
+BACKLOG = 4096
+KEEPALIVE_IDLE = 30  # seconds; Go's net package, and so docker-proxy, probes its peers too
+KEEPALIVE_INTERVAL = 15
+
+_DROP_ALL = array.array("B", struct.pack("=HBBI", 0x06, 0, 0, 0))  # BPF_RET | BPF_K, 0 bytes
+_DROP_ALL_PROGRAM = struct.pack("@HP", 1, _DROP_ALL.buffer_info()[0])  # struct sock_fprog
+
+
+class AddressInUse(LinkspanError):
+    """A host port is taken by another program; `listener` and `port` say which (Docker's text)."""
+
+    def __init__(self, listener: Listener, port: int) -> None:
+        super().__init__(f"failed to bind host port {described(listener, port)}: address already in use")
+        self.listener = listener
+        self.port = port
+
+
+def described(listener: Listener, port: int) -> str:
+    """Return `0.0.0.0:80/tcp` or `[::]:80/tcp`, as Docker's messages name a host port."""
+    host = f"[{listener.host_address}]" if listener.host_address.version == 6 else str(listener.host_address)
+    return f"{host}:{port}/{listener.protocol}"
+
+
+@dataclass(slots=True)
+class Reservation:
+    """Bound sockets that drop everything until served; `listeners` say what they are for, in order."""
+
+    listeners: tuple[Listener, ...]
+    hold_only: bool = False
+    sockets: list[socket.socket] = field(default_factory=list)
+
+    def open_filters(self) -> None:
+        """Let packets through to the sockets; those that only hold a port stay closed to all."""
+        for held in () if self.hold_only else self.sockets:
+            held.setsockopt(socket.SOL_SOCKET, SO_DETACH_FILTER, 0)
+
+    def close(self) -> None:
+        """Close this process's copies of the sockets."""
+        for held in self.sockets:
+            held.close()
+        self.sockets = []
+
+
+def reserve(listeners: Sequence[Listener], hold_only: bool = False) -> Reservation:
+    """Bind and listen on every port of `listeners` in the calling thread's network namespace, or on none.
+
+    With `hold_only` the sockets only keep others off the ports (see `_hold`). Raises AddressInUse, or OSError
+    that names the port (no such address, no permission, no SCTP in this kernel, too many open files).
+    """
+    raise_descriptor_limit()
+    reservation = Reservation(tuple(listeners), hold_only)
+    try:
+        for listener, port in _ports(listeners):
+            reservation.sockets.append(_bound(listener, port, hold_only))
+    except BaseException:
+        reservation.close()
+        raise
+    return reservation
+
+
+def _ports(listeners: Sequence[Listener]) -> Iterator[tuple[Listener, int]]:
+    for listener in listeners:
+        for port in range(listener.host_port, listener.host_port + listener.count):
+            yield listener, port
+
+
+def _bound(listener: Listener, port: int, hold_only: bool) -> socket.socket:
+    try:
+        return _bind(listener, port, hold_only)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise AddressInUse(listener, port) from error
+        raise OSError(error.errno, _refusal(listener, port, error)) from error
+
+
+def _refusal(listener: Listener, port: int, error: OSError) -> str:
+    text = f"failed to bind host port {described(listener, port)}: {(error.strerror or '').lower()}"
+    if error.errno == errno.EMFILE:
+        limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        return f"{text} (limit of open files: {limit}; raise it with ulimit -n or LimitNOFILE=)"
+    if error.errno in (errno.EPROTONOSUPPORT, errno.ESOCKTNOSUPPORT):
+        return f"{text} (this kernel has no {listener.protocol.upper()})"
+    return text
+
+
+def _bind(listener: Listener, port: int, hold_only: bool) -> socket.socket:
+    family = socket.AF_INET6 if listener.host_address.version == 6 else socket.AF_INET
+    kind, protocol = {
+        "tcp": (socket.SOCK_STREAM, socket.IPPROTO_TCP),
+        "udp": (socket.SOCK_DGRAM, socket.IPPROTO_UDP),
+        "sctp": (socket.SOCK_STREAM, IPPROTO_SCTP),
+    }[listener.protocol]
+    made = socket.socket(family, kind | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC, protocol)
+    try:
+        made.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, _DROP_ALL_PROGRAM)
+        if family == socket.AF_INET6:
+            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        _prepare(made, listener)
+        made.bind((str(listener.host_address), port))
+        if listener.protocol != "udp":
+            made.listen(BACKLOG)
+            if hold_only:
+                _hold(made)
+    except BaseException:
+        made.close()
+        raise
+    return made
+
+
+def _prepare(made: socket.socket, listener: Listener) -> None:
+    if listener.protocol == "tcp":  # accepted sockets inherit these: no system call per connection
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_IDLE)
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, KEEPALIVE_INTERVAL)
+    elif listener.protocol == "udp" and listener.host_address.is_unspecified:
+        # The reply must leave from the address that the client wrote to.
+        if listener.host_address.version == 6:
+            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
+        else:
+            made.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
+
+
+def _hold(made: socket.socket) -> None:
+    """Stop listening but stay bound, so that a connect is refused while nobody else can take the port.
+
+    Having listened makes the kernel forget that the port was shared (fastreuse of the bind bucket), and
+    without SO_REUSEADDR on our socket no later bind passes the conflict check (inet_csk_get_port).
+    """
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
+    made.shutdown(socket.SHUT_RDWR)
