@@ -81,6 +81,16 @@ class ProxyClient:
         with self._lock:
             return _listeners(merged(self._listed()))
 
+    def pid(self) -> int:
+        """Return the process id of the running proxy, 0 if there is none."""
+        with self._lock:
+            connection = self._connected(start=False)
+            if not connection:
+                return 0
+            with contextlib.suppress(ConnectionError):
+                return int(self._request(connection, encode("pid", []))[0].split()[1])
+            return 0
+
     def disconnect(self) -> None:
         """Leave the process to itself (live-restore): it goes on as long as it holds ports."""
         with self._lock:

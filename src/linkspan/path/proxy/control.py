@@ -86,6 +86,8 @@ class Control:
             return encode("ok", [])
         if verb.startswith("list "):
             return self._list(int(verb[5:]))
+        if verb == "pid":
+            return encode(f"ok {os.getpid()}", [])
         if verb == "quit":
             self._doors.close_all()
             self._loop.running = False

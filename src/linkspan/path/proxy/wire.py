@@ -8,6 +8,7 @@ A request is a verb line and entry lines; descriptors travel beside it (SCM_RIGH
     add hold             keep these sockets, relay nothing -> ok
     close                close these sockets, and what runs through them -> ok
     list OFFSET          -> ok NEXT, then entries (NEXT is 0 at the end)
+    pid                  -> ok PID
     quit                 close everything and end         -> ok
 
 Any request may be answered with `error TEXT` instead.
