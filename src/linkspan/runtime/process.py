@@ -1,8 +1,8 @@
 """What a container or an exec session is to the runtime: frozen values, no behaviour.
 
-The engine fills these from a container's configuration and image; `runtime.spec` turns them into an OCI document.
-Fields carry Docker's defaults, so that `ContainerProcess(id=…, rootfs=…, log_path=…, args=…)` is a plain
-`docker run`. Source of the fields: Docker Engine API v1.51, ContainerConfig and HostConfig.
+The engine fills these from a container's configuration and image; `runtime.spec` turns them into an OCI
+document. Fields carry Docker's defaults, so that `ContainerProcess(id=…, rootfs=…, log_path=…, args=…)` is
+a plain `docker run`. Source of the fields: Docker Engine API v1.51, ContainerConfig and HostConfig.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ HOST = "host"
 class Mount:
     """One mount in the container.
 
-    `source` is an absolute host path for binds and ignored by tmpfs. `options` are mount(8) options in their OCI
-    form; a bind has "rbind" or "bind", a propagation ("rprivate" is Docker's default) and "ro" or "rw".
+    `source` is an absolute host path for binds and ignored by tmpfs. `options` are mount(8) options in
+    their OCI form; a bind has "rbind" or "bind", a propagation ("rprivate" is Docker's default) and "ro" or
+    "rw".
     """
 
     target: str
@@ -52,8 +53,8 @@ class Device:
 class Resources:
     """Limits of a container's cgroup; None (or an empty text) means "not set".
 
-    Bytes for memory, -1 for unlimited; microseconds for CPU times; `memory_swap` is memory plus swap as in Docker,
-    and defaults to twice the memory when only that is limited.
+    Bytes for memory, -1 for unlimited; microseconds for CPU times; `memory_swap` is memory plus swap as in
+    Docker, and defaults to twice the memory when only that is limited.
     """
 
     memory: int | None = None
@@ -75,13 +76,14 @@ class Resources:
 class ContainerProcess:
     """Everything the runtime needs to create one container.
 
-    Namespaces: `netns` is a path, or None for the daemon's own. `pid`, `ipc`, `uts` and `cgroupns` are "private",
-    "host", or the path of another process's namespace (`/proc/<pid>/ns/ipc`); `ipc` may also be "shareable" or
-    "none" (no /dev/shm). An empty `cgroupns` chooses Docker's default: private on cgroup v2, host on v1.
-    `user` is Docker's "user[:group]", names being looked up in the container's own files. `stdin_once` closes the
-    container's stdin when the first attached client ends its own. `seccomp` is "" for the default profile,
-    "unconfined", or the JSON text of a profile. Capability names may be given with or without "CAP_", and "ALL".
-    `shm_size` is in bytes. `log_path` receives the container's output.
+    Namespaces: `netns` is a path, or None for the daemon's own. `pid`, `ipc`, `uts` and `cgroupns` are
+    "private", "host", or the path of another process's namespace (`/proc/<pid>/ns/ipc`); `ipc` may also be
+    "shareable" or "none" (no /dev/shm). An empty `cgroupns` chooses Docker's default: private on cgroup v2,
+    host on v1. `user` is Docker's "user[:group]", names being looked up in the container's own files.
+    `stdin_once` closes the container's stdin when the first attached client ends its own. `seccomp` is ""
+    for the default profile, "unconfined", or the JSON text of a profile. Capability names may be given with
+    or without "CAP_", and "ALL". `shm_size` is in bytes; `shm_path` is another container's /dev/shm to
+    share (`Runtime.shm_path`). `log_path` receives the container's output.
     """
 
     id: str
@@ -106,6 +108,7 @@ class ContainerProcess:
     mounts: tuple[Mount, ...] = ()
     tmpfs: Pairs = ()
     shm_size: int = 64 * 1024 * 1024
+    shm_path: str = ""
     readonly: bool = False
     privileged: bool = False
     cap_add: tuple[str, ...] = ()
@@ -130,7 +133,8 @@ class ExecProcess:
     """A further process in a running container (`docker exec`).
 
     Empty `user` and `cwd` mean the container's own. `env` is added to the container's environment. `detach`
-    gives it /dev/null for stdin, stdout and stderr. `privileged` gives all capabilities and no seccomp filter.
+    gives it /dev/null for stdin, stdout and stderr. `privileged` gives all capabilities and no seccomp
+    filter.
     """
 
     id: str
@@ -155,7 +159,7 @@ class Created:
 
 @dataclass(frozen=True, slots=True)
 class ExitStatus:
-    """How a container ended: 0..255 (128 + signal), whether the kernel's OOM killer struck, and when (Unix ns)."""
+    """How a container ended: 0..255 (128 + signal), whether the OOM killer struck, and when (Unix ns)."""
 
     code: int
     oom: bool
