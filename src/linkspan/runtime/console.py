@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import os
 import socket
+from contextlib import suppress
 from pathlib import Path
 
 from linkspan.model.errors import Conflict
 
+# conmon cuts longer packets.
 _CHUNK = 8192
-_RESIZE = 1
 
 
 class Console:
     """The writing end of one container's stdin.
 
-    Several may be open at once; each is a blocking seqpacket socket to conmon, whose descriptor `fileno()` may be
-    given to an event loop (non-blocking use: `socket`).
+    Several may be open at once; each is a blocking seqpacket socket to conmon, whose descriptor `fileno()`
+    may be given to an event loop (non-blocking use: `socket`).
     """
 
     def __init__(self, bundle: Path) -> None:
@@ -25,6 +26,8 @@ class Console:
         directory = os.open(bundle, os.O_PATH | os.O_DIRECTORY)
         try:
             self.socket.connect(f"/proc/self/fd/{directory}/attach")
+            # conmon copies output to whoever is attached, and would wait for a reader: we read the log.
+            self.socket.shutdown(socket.SHUT_RD)
         except OSError as error:
             self.socket.close()
             raise Conflict(f"the container's stdin cannot be reached: {error.strerror}") from error
@@ -42,12 +45,24 @@ class Console:
 
     def end(self) -> None:
         """Half-close: the container reads end-of-file, if it was created with `stdin_once`."""
-        try:
+        with suppress(OSError):
             self.socket.shutdown(socket.SHUT_WR)
-        except OSError as error:
-            if not isinstance(error, (BrokenPipeError, ConnectionError)) and error.errno != 107:
-                raise
 
     def close(self) -> None:
         """Disconnect; the same as `end` for the container."""
         self.socket.close()
+
+
+def resize(bundle: Path, height: int, width: int) -> None:
+    """Tell the conmon of `bundle` the terminal's size in characters; raises Conflict when it is not there.
+
+    Source: conmon's control fifo, message 1 (window size).
+    """
+    try:
+        descriptor = os.open(bundle / "ctl", os.O_WRONLY | os.O_NONBLOCK)
+    except OSError as error:
+        raise Conflict(f"the container's terminal cannot be reached: {error.strerror}") from error
+    try:
+        os.write(descriptor, f"1 {height} {width}\n".encode())
+    finally:
+        os.close(descriptor)
