@@ -1,0 +1,133 @@
+"""dockerd's flags, sorted by what becomes of them here: meant, refused, or accepted and ignored."""
+
+from __future__ import annotations
+
+from linkspan.cli.flags import Flag
+
+MEANT = (
+    Flag("host", "Socket to listen on (unix:///path or tcp://address:port)", "list", short="H"),
+    Flag("data-root", "Directory of images, containers and the state", default="/var/lib/linkspan"),
+    Flag("exec-root", "Directory of what lives only while it runs", default="/run/linkspan"),
+    Flag("pidfile", "File for the daemon's process id", short="p"),
+    Flag("config-file", "JSON file of these options", default="/etc/linkspan/daemon.json"),
+    Flag("debug", "Log in detail", "bool", short="D"),
+    Flag("group", "Group that may use the unix socket", short="G"),
+    Flag("label", "Label of this daemon (key=value)", "list"),
+    Flag("live-restore", "Leave containers running when the daemon ends", "bool"),
+    Flag(
+        "shutdown-timeout", "Seconds that containers get to stop when the daemon ends", "number", default="15"
+    ),
+    Flag("insecure-registry", "Registry to be asked over plain HTTP", "list"),
+    Flag("bridge", "Link of the default network: another name, or none", short="b"),
+    Flag("bip", "Address and prefix of docker0"),
+    Flag("fixed-cidr", "Part of docker0's subnet that containers get addresses from"),
+    Flag("default-gateway", "Gateway of containers on docker0"),
+    Flag("default-address-pool", "Where networks get subnets from (base=10.0.0.0/8,size=24)", "list"),
+    Flag("mtu", "MTU of docker0", "number", default="1500"),
+    Flag("icc", "Let containers on docker0 talk to each other", "bool", default=True),
+    Flag("ip", "Host address of published ports that name none", default="0.0.0.0"),
+    Flag("ip-forward", "Turn forwarding on", "bool", default=True),
+    Flag("ip-masq", "Masquerade what leaves docker0's subnet", "bool", default=True),
+    Flag("iptables", "Write iptables rules", "bool", default=True),
+    Flag("ip6tables", "Write ip6tables rules", "bool", default=True),
+    Flag("userland-proxy", "Relay loopback and hairpin connections in user space", "bool", default=True),
+    Flag("allow-direct-routing", "Let other hosts route to published ports of containers", "bool"),
+    Flag("firewall-backend", "Rule writer: iptables", default="iptables"),
+    Flag("dns", "Name server of containers", "list"),
+    Flag("dns-opt", "Resolver option of containers", "list"),
+    Flag("dns-search", "Search domain of containers", "list"),
+    Flag("host-gateway-ip", "Address that host-gateway stands for", "list"),
+    Flag("validate", "Check the options and end", "bool"),
+    Flag("version", "Show the version and end", "bool", short="v"),
+)
+
+#: They promise protection that is not there: starting without it would be worse than not starting.
+REFUSED = (
+    Flag("authorization-plugin", "", "list"),
+    Flag("no-new-privileges", "", "bool"),
+    Flag("rootless", "", "bool"),
+    Flag("selinux-enabled", "", "bool"),
+    Flag("seccomp-profile", ""),
+    Flag("tls", "", "bool"),
+    Flag("tlscacert", ""),
+    Flag("tlscert", ""),
+    Flag("tlskey", ""),
+    Flag("tlsverify", "", "bool"),
+    Flag("userns-remap", ""),
+)
+
+#: dockerd's other options: they mean nothing here (or not yet), which the daemon says when they are given.
+IGNORED = (
+    *(
+        Flag(name, "", "list")
+        for name in (
+            "add-runtime",
+            "cdi-spec-dir",
+            "default-network-opt",
+            "default-ulimit",
+            "exec-opt",
+            "feature",
+            "log-opt",
+            "node-generic-resource",
+            "registry-mirror",
+            "storage-opt",
+        )
+    ),
+    *(Flag(name, "", "bool") for name in ("experimental", "init", "ip-forward-no-drop", "ipv6", "raw-logs")),
+    *(
+        Flag(name, "")
+        for name in (
+            "bip6",
+            "bridge-accept-fwmark",
+            "cgroup-parent",
+            "containerd",
+            "containerd-namespace",
+            "containerd-plugins-namespace",
+            "cpu-rt-period",
+            "cpu-rt-runtime",
+            "default-cgroupns-mode",
+            "default-gateway-v6",
+            "default-ipc-mode",
+            "default-runtime",
+            "default-shm-size",
+            "fixed-cidr-v6",
+            "http-proxy",
+            "https-proxy",
+            "init-path",
+            "log-driver",
+            "log-format",
+            "max-concurrent-downloads",
+            "max-concurrent-uploads",
+            "max-download-attempts",
+            "metrics-addr",
+            "network-control-plane-mtu",
+            "no-proxy",
+            "oom-score-adjust",
+            "swarm-default-advertise-addr",
+            "userland-proxy-path",
+        )
+    ),
+    Flag("log-level", "", short="l"),
+    Flag("storage-driver", "", short="s"),
+)
+
+#: Options whose key in daemon.json is not the flag's name.
+FILE_KEYS = {
+    "hosts": "host",
+    "labels": "label",
+    "insecure-registries": "insecure-registry",
+    "default-address-pools": "default-address-pool",
+    "dns-opts": "dns-opt",
+    "host-gateway-ips": "host-gateway-ip",
+    "authorization-plugins": "authorization-plugin",
+    "registry-mirrors": "registry-mirror",
+    "exec-opts": "exec-opt",
+    "log-opts": "log-opt",
+    "storage-opts": "storage-opt",
+    "node-generic-resources": "node-generic-resource",
+    "runtimes": "add-runtime",
+    "features": "feature",
+    "default-ulimits": "default-ulimit",
+    "default-network-opts": "default-network-opt",
+    "proxies": "http-proxy",
+}
