@@ -314,7 +314,7 @@ os.kill(os.getpid(), 9)
                 successor.serve(successor.reserve(more))
                 assert successor.pid() == pid
                 successor.close(listeners)
-                _bind("tcp", 8080)
+                _bind("tcp", 8080, reuse=True)  # what ended before is in TIME_WAIT, as with any server
             _until(lambda: not _running(pid))
 
     isolated(story)
