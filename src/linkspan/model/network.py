@@ -57,7 +57,8 @@ class Network:
     """A named segment with a driver, subnets and options.
 
     `bridge` is the host's link name for bridge networks, "" for others. `adopted` is true for a link that was
-    there before the network and must outlive it. `created` is RFC 3339 text.
+    there before the network and must outlive it. `created` is RFC 3339 text. `subnets_configured` is true
+    when the user gave the subnets: only then may an endpoint ask for a fixed address.
     """
 
     id: str
@@ -79,10 +80,15 @@ class Network:
     labels: Pairs = ()
     bridge: str = ""
     adopted: bool = False
+    subnets_configured: bool = False
 
     def option(self, key: str, default: str = "") -> str:
         """Return the driver option `key`, or `default`."""
         return dict(self.options).get(key, default)
+
+    def pool(self, version: int) -> Pool | None:
+        """Return the pool of one address family (4 or 6), if the network has one."""
+        return next((pool for pool in self.pools if pool.subnet.version == version), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +118,8 @@ class Endpoint:
     """One sandbox's attachment to one network, as it is while it stands.
 
     `host_link` is the veth end on the host, `link` the interface inside. `dns_names` are the names
-    it answers to on this network, the first one being the PTR answer.
+    it answers to on this network, the first one being the PTR answer. `gateway4` and `gateway6` are None
+    where the network leads nowhere (internal, none).
     """
 
     id: str

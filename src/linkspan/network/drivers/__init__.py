@@ -1,1 +1,40 @@
-"""Drivers: pure functions from a network and an endpoint to blueprint parts."""
+"""Drivers: pure functions from (network, endpoint) to the parts and facts that the kernel must hold."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from linkspan.blueprint.facts import Fact
+from linkspan.blueprint.parts import Part
+from linkspan.model.errors import Forbidden, NotFound
+from linkspan.model.network import Endpoint, Network
+from linkspan.network.drivers import bridge, host, null
+from linkspan.network.settings import NetworkSettings
+
+
+class Driver(Protocol):
+    """What every driver module offers."""
+
+    def network_parts(self, network: Network, settings: NetworkSettings) -> tuple[Part, ...]: ...
+    def network_facts(self, network: Network, settings: NetworkSettings) -> tuple[Fact, ...]: ...
+    def endpoint_parts(
+        self, network: Network, endpoint: Endpoint, settings: NetworkSettings
+    ) -> tuple[Part, ...]: ...
+    def endpoint_facts(
+        self, network: Network, endpoint: Endpoint, settings: NetworkSettings
+    ) -> tuple[Fact, ...]: ...
+
+
+_DRIVERS: dict[str, Driver] = {"bridge": bridge, "host": host, "null": null}
+
+
+def driver(name: str) -> Driver:
+    """Return the driver called `name`; raises NotFound or Forbidden with Docker's texts."""
+    if name == "overlay":
+        raise Forbidden(
+            'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join"'
+            " to connect this node to swarm and try again."
+        )
+    if (found := _DRIVERS.get(name)) is None:
+        raise NotFound(f"could not find plugin {name} in v1 plugin registry: plugin not found")
+    return found

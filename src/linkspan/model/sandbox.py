@@ -1,0 +1,60 @@
+"""Sandboxes: one container's network namespace, what is asked of it, and how it stands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from linkspan.model.addresses import Pairs
+from linkspan.model.network import Endpoint, EndpointRequest
+from linkspan.model.ports import PortBinding, PublishRequest
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerIdentity:
+    """Who a sandbox belongs to; `name` has no slash in front."""
+
+    id: str
+    name: str
+    hostname: str = ""
+    domainname: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxRequest:
+    """Give `container` a network: its mode, its endpoints in the order wished, and its published ports.
+
+    `mode` is "bridge", "host", "none" or the name of a network; without `endpoints` it stands for one on the
+    network of that name.
+    """
+
+    container: ContainerIdentity
+    mode: str = "bridge"
+    endpoints: tuple[EndpointRequest, ...] = ()
+    publish: tuple[PublishRequest, ...] = ()
+    sysctls: Pairs = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sandbox:
+    """A container's namespace as it stands.
+
+    `key` is the path of the bind-mounted namespace, "" for the host's own. `gateway` is the id of the
+    endpoint that carries the default route and the published ports, "" when there is none.
+    """
+
+    container: ContainerIdentity
+    mode: str
+    key: str
+    endpoints: tuple[Endpoint, ...] = ()
+    bindings: tuple[PortBinding, ...] = ()
+    publish: tuple[PublishRequest, ...] = ()
+    gateway: str = ""
+
+    @property
+    def gateway_endpoint(self) -> Endpoint | None:
+        """Return the endpoint with the default route and the published ports."""
+        return next((endpoint for endpoint in self.endpoints if endpoint.id == self.gateway), None)
+
+    def endpoint_on(self, network_id: str) -> Endpoint | None:
+        """Return this sandbox's endpoint on a network, if it has one."""
+        return next((endpoint for endpoint in self.endpoints if endpoint.network_id == network_id), None)

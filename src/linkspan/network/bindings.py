@@ -1,0 +1,97 @@
+"""Port bindings: single ports collapsed into ranges, and what firewall and proxy must do for each. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from linkspan.blueprint.facts import Fact, LoopbackOnly, Publish
+from linkspan.blueprint.listeners import Listener
+from linkspan.model.addresses import Address
+from linkspan.model.network import Endpoint, Network
+from linkspan.model.ports import PortBinding
+from linkspan.network.options import bridge_options
+from linkspan.network.settings import NetworkSettings
+
+
+def collapse(bindings: Iterable[PortBinding]) -> tuple[PortBinding, ...]:
+    """Return the bindings with every run of consecutive host and container ports made one, sorted."""
+    merged: list[PortBinding] = []
+    for binding in sorted(bindings, key=_order):
+        if merged and _continues(merged[-1], binding):
+            merged[-1] = replace(merged[-1], count=merged[-1].count + binding.count)
+        elif not merged or merged[-1] != binding:
+            merged.append(binding)
+    return tuple(merged)
+
+
+def _order(binding: PortBinding) -> tuple[str, int, int, int, int]:
+    """Sort by what a run shares, the distance between host and container port included, then by port."""
+    address = binding.host_address
+    distance = binding.host_port - binding.container_port if binding.host_port else 0
+    return binding.protocol, address.version, int(address), distance, binding.container_port
+
+
+def _continues(run: PortBinding, following: PortBinding) -> bool:
+    """Tell whether `following` goes on where `run` ends; host port 0 (routed mode) is no port at all."""
+    host_port = run.host_port + run.count if run.host_port else 0
+    return (run.protocol, run.host_address, host_port, run.container_port + run.count) == (
+        following.protocol,
+        following.host_address,
+        following.host_port,
+        following.container_port,
+    )
+
+
+def publish_facts(
+    network: Network, endpoint: Endpoint, bindings: Iterable[PortBinding], settings: NetworkSettings
+) -> tuple[Fact, ...]:
+    """Return the firewall facts of the published ports of one endpoint.
+
+    A binding of the family that the endpoint lacks has none: it lives by the proxy alone.
+    """
+    return tuple(fact for b in bindings for fact in _binding_facts(network, endpoint, b, settings))
+
+
+def _binding_facts(
+    network: Network, endpoint: Endpoint, binding: PortBinding, settings: NetworkSettings
+) -> Iterator[Fact]:
+    host = binding.host_address
+    target = _own_address(endpoint, host.version)
+    if target is None:
+        return
+    if host.version == 4 and host.is_loopback:
+        yield LoopbackOnly(binding.protocol, host, binding.host_port, binding.count)
+    yield Publish(
+        binding.protocol,
+        host,
+        binding.host_port,
+        target,
+        binding.container_port,
+        network.bridge,
+        binding.count,
+        nat=bridge_options(network).mode(host.version) != "routed",
+        own_bridge=not settings.userland_proxy,
+    )
+
+
+def _own_address(endpoint: Endpoint, version: int) -> Address | None:
+    interface = endpoint.ipv4 if version == 4 else endpoint.ipv6
+    return None if interface is None else interface.ip
+
+
+def listeners(network: Network, endpoint: Endpoint, bindings: Iterable[PortBinding]) -> tuple[Listener, ...]:
+    """Return the host sockets of the published ports of one endpoint, with where the proxy leads them."""
+    options = bridge_options(network)
+    return tuple(
+        Listener(b.protocol, b.host_address, b.host_port, target, b.container_port, b.count)
+        for b in bindings
+        if options.mode(b.host_address.version) != "routed"
+        and (target := proxy_target(endpoint, b.host_address))
+    )
+
+
+def proxy_target(endpoint: Endpoint, host: Address) -> Address | None:
+    """Return the endpoint's address of the host address's family, or else of the other one."""
+    same = _own_address(endpoint, host.version)
+    return same if same is not None else _own_address(endpoint, 10 - host.version)

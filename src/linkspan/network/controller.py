@@ -1,0 +1,174 @@
+"""The network controller: the one door to networks, sandboxes and published ports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from linkspan.ipam.pools import AddressPool
+from linkspan.model.errors import Forbidden, LinkspanError, NotFound
+from linkspan.model.network import Endpoint, EndpointRequest, Network, NetworkSpec
+from linkspan.model.sandbox import ContainerIdentity, Sandbox, SandboxRequest
+from linkspan.network.adapters import Filter, Kernel, Proxy
+from linkspan.network.hotplug import Hotplug
+from linkspan.network.locks import KeyedLocks
+from linkspan.network.networks import Networks
+from linkspan.network.ports import PortAllocator, ephemeral_range, reserved_ports
+from linkspan.network.predefined import HOST_NETWORK
+from linkspan.network.publishing import Publisher
+from linkspan.network.recovery import Recovery
+from linkspan.network.registry import Registry
+from linkspan.network.rules import NOT_FROM_HOST, check_connect, check_request
+from linkspan.network.sandboxes import Sandboxes
+from linkspan.network.settings import NetworkSettings
+from linkspan.network.wanted import Wanted
+from linkspan.network.wording import setting_up
+from linkspan.store.database import Store
+
+__all__ = ["ContainerIdentity", "Controller", "Sandbox", "SandboxRequest"]
+
+Result = TypeVar("Result")
+
+
+class Controller:
+    """Networks and sandboxes of one host; blocking and thread-safe.
+
+    Work on one container is one after the other, work on different containers goes side by side; what joins
+    costs is its own endpoints, never a pass over the others.
+    """
+
+    def __init__(
+        self, store: Store, kernel: Kernel, firewall: Filter, proxy: Proxy, settings: NetworkSettings
+    ) -> None:
+        self.settings = settings
+        self._registry = Registry(store)
+        self._locks = KeyedLocks()
+        publisher = Publisher(PortAllocator(ephemeral_range(), reserved_ports()), proxy, settings)
+        self._networks = Networks(self._registry, kernel, firewall, settings)
+        self._sandboxes = Sandboxes(self._registry, kernel, firewall, proxy, publisher, settings)
+        self._hotplug = Hotplug(self._registry, kernel, firewall, proxy, publisher, settings)
+        self._recovery = Recovery(
+            self._registry, kernel, firewall, proxy, publisher, self._sandboxes, self._networks, settings
+        )
+        self.wanted = Wanted(self._registry.by_id, settings)
+        self.firewall_backend = str(getattr(firewall, "name", "none"))
+
+    def start(self) -> None:
+        """Bring the host to what the store says: predefined networks, bridges, rules, host sockets.
+
+        Sandboxes that stand are left as they are; what is stale is removed. Raises LinkspanError.
+        """
+        self._recovery.start()
+
+    def stop(self) -> None:
+        """Leave everything as it is, as Docker does: bridges, rules and sandboxes outlive the daemon."""
+
+    @property
+    def default_address_pools(self) -> tuple[AddressPool, ...]:
+        """Return the blocks that subnets are chosen from."""
+        return self._networks.blocks
+
+    def create_network(self, spec: NetworkSpec) -> Network:
+        """Create a network; raises what `design` raises, or KernelError. Nothing is left after an error."""
+        return self._networks.create(spec)
+
+    def remove_network(self, reference: str) -> Network:
+        """Remove a network that has no endpoints; raises NotFound, Forbidden, LinkspanError."""
+        return _flat(self._networks.remove, reference)
+
+    def network(self, reference: str) -> Network:
+        """Return a network by full id, exact name or unique id prefix; raises NotFound, InvalidParameter."""
+        return self._registry.find(reference)
+
+    def networks(self) -> list[Network]:
+        """Return all networks."""
+        return self._registry.networks()
+
+    def endpoints(self, network_id: str) -> list[Endpoint]:
+        """Return the endpoints of a network, given its full id."""
+        return self._registry.members(network_id)
+
+    def validate(self, request: SandboxRequest) -> None:
+        """Raise InvalidParameter for what `docker create` must refuse, without touching anything."""
+        check_request(self._registry, request)
+
+    def join(self, request: SandboxRequest) -> Sandbox:
+        """Build the sandbox of a container: all of it, or nothing and an error in Docker's words.
+
+        A sandbox that the container still has is removed first.
+        """
+        with self._locks.hold(request.container.id):
+            try:
+                if (stale := self._registry.sandbox(request.container.id)) is not None:
+                    self._sandboxes.demolish(stale)
+                check_request(self._registry, request)
+                return self._sandboxes.build(request)
+            except (LinkspanError, OSError, ExceptionGroup) as error:
+                raise setting_up(error) from error
+
+    def leave(self, container_id: str) -> None:
+        """Remove everything of a container's sandbox; one that is gone is no error.
+
+        Goes on after errors; raises LinkspanError naming all of them at the end.
+        """
+        with self._locks.hold(container_id):
+            if (sandbox := self._registry.sandbox(container_id)) is not None:
+                _flat(self._sandboxes.demolish, sandbox)
+
+    def connect(self, container: ContainerIdentity, request: EndpointRequest) -> Sandbox:
+        """Plug a running sandbox into one more network; raises NotFound, Forbidden, InvalidParameter, ….
+
+        The default route and the published ports move over if the new network is the better gateway.
+        """
+        with self._locks.hold(container.id):
+            sandbox = self._existing(container.id)
+            network = self._registry.find(request.network)
+            check_connect(sandbox, network, request.config)
+            return self._hotplug.connect(sandbox, request)
+
+    def disconnect(self, container_id: str, network_reference: str, force: bool = False) -> Sandbox:
+        """Unplug a sandbox from a network; raises Forbidden if it is not connected to it.
+
+        With `force` errors of the kernel do not matter: the records are right afterwards.
+        """
+        with self._locks.hold(container_id):
+            sandbox = self._existing(container_id)
+            network = self._registry.find(network_reference)
+            endpoint = sandbox.endpoint_on(network.id)
+            if endpoint is None:
+                raise Forbidden(f"container {container_id} is not connected to network {network.name}")
+            if network.name == HOST_NETWORK:
+                raise Forbidden(NOT_FROM_HOST)
+            try:
+                return _flat(self._hotplug.disconnect, sandbox, endpoint, force)
+            except LinkspanError:
+                if not force:
+                    raise
+                return self._existing(container_id)
+
+    def _existing(self, container_id: str) -> Sandbox:
+        if (sandbox := self._registry.sandbox(container_id)) is None:
+            raise NotFound(f"sandbox of container {container_id} not found")
+        return sandbox
+
+    def rename(self, container_id: str, name: str) -> Sandbox | None:
+        """Tell the endpoints of a container its new name; returns its sandbox, None if it has none."""
+        with self._locks.hold(container_id):
+            return self._sandboxes.rename(container_id, name)
+
+    def sandbox(self, container_id: str) -> Sandbox | None:
+        """Return the sandbox of a container as it stands, None if it has none."""
+        return self._registry.sandbox(container_id)
+
+    def sandboxes(self) -> list[Sandbox]:
+        """Return all sandboxes that stand."""
+        return self._registry.sandboxes()
+
+
+def _flat(function: Callable[..., Result], *arguments: Any) -> Result:
+    """Run a teardown; its ExceptionGroup becomes one LinkspanError that names every problem."""
+    try:
+        return function(*arguments)
+    except ExceptionGroup as group:
+        problems = "; ".join(str(problem) for problem in group.exceptions)
+        raise LinkspanError(f"{group.message}: {problems}") from group

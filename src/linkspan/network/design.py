@@ -1,0 +1,135 @@
+"""Network design: from a request to a network with its subnets, gateways and bridge decided and checked."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import replace
+
+from linkspan.ipam import pools
+from linkspan.ipam.leases import default_gateway
+from linkspan.ipam.pools import AddressPool
+from linkspan.ipam.validation import validate_pools
+from linkspan.model.addresses import Subnet
+from linkspan.model.errors import Conflict, Forbidden, InvalidParameter
+from linkspan.model.network import Network, NetworkSpec, Pool, PoolRequest
+from linkspan.model.timestamps import rfc3339
+from linkspan.network import names
+from linkspan.network.drivers import driver
+from linkspan.network.options import BRIDGE, BridgeOptions, bridge_options
+from linkspan.network.predefined import NAMES
+
+LINK_NAME_LIMIT = 15
+
+
+def check_spec(spec: NetworkSpec, existing: Iterable[Network]) -> None:
+    """Raise, in Docker's words, what is wrong with a request that needs no look at the host."""
+    if not spec.name.strip():
+        raise InvalidParameter("invalid network name: name is empty")
+    if spec.name in NAMES:
+        raise Forbidden(f"operation is not permitted on predefined {spec.name} network")
+    if any(network.name == spec.name for network in existing):
+        raise Conflict(f"network with name {spec.name} already exists")
+    driver(spec.driver)
+    if spec.driver in ("host", "null"):
+        raise Forbidden(f'only one instance of "{spec.driver}" network is allowed')
+    if not (spec.enable_ipv4 or spec.enable_ipv6):
+        raise InvalidParameter("IPv4 or IPv6 must be enabled")
+    if spec.ipam_driver not in ("", "default"):
+        raise InvalidParameter(
+            f"could not find plugin {spec.ipam_driver} in v1 plugin registry: plugin not found"
+        )
+    validate_pools(spec)
+    for version in (4, 6):
+        if len(_of_family(spec, version)) > 1:
+            raise Forbidden("bridge driver doesn't support multiple subnets")
+
+
+def _of_family(spec: NetworkSpec, version: int) -> list[PoolRequest]:
+    return [pool for pool in spec.pools if (4 if pool.subnet is None else pool.subnet.version) == version]
+
+
+def design(
+    spec: NetworkSpec, existing: Iterable[Network], in_use: Iterable[Subnet], blocks: Iterable[AddressPool]
+) -> Network:
+    """Return the network that `spec` asks for.
+
+    `in_use` are the subnets that the host has routes to: they are skipped when a subnet is to be chosen from
+    `blocks`. Raises InvalidParameter and Forbidden with Docker's texts.
+    """
+    others = list(existing)
+    draft = Network(
+        id=names.new_id(),
+        name=spec.name,
+        driver=spec.driver,
+        created=rfc3339(time.time_ns()),
+        scope=spec.scope,
+        enable_ipv4=spec.enable_ipv4,
+        enable_ipv6=spec.enable_ipv6,
+        internal=spec.internal,
+        attachable=spec.attachable,
+        ingress=spec.ingress,
+        ipam_options=spec.ipam_options,
+        options=spec.options,
+        labels=spec.labels,
+        pools=(),
+    )
+    options = bridge_options(draft)
+    chosen = tuple(
+        _pool(_wish(spec, version), version, options, others, list(in_use), list(blocks))
+        for version, enabled in ((4, spec.enable_ipv4), (6, spec.enable_ipv6))
+        if enabled
+    )
+    return _with_bridge(draft, chosen, _configured(spec), others)
+
+
+def _configured(spec: NetworkSpec) -> bool:
+    return any(pool.subnet is not None and not _any_subnet(pool.subnet) for pool in spec.pools)
+
+
+def _any_subnet(subnet: Subnet) -> bool:
+    """Tell whether a subnet like 0.0.0.0/24 only says how big the chosen one shall be."""
+    return subnet.network_address.is_unspecified
+
+
+def _wish(spec: NetworkSpec, version: int) -> PoolRequest:
+    return next(iter(_of_family(spec, version)), PoolRequest())
+
+
+def _pool(
+    wish: PoolRequest,
+    version: int,
+    options: BridgeOptions,
+    others: list[Network],
+    in_use: list[Subnet],
+    blocks: list[AddressPool],
+) -> Pool:
+    theirs = [pool.subnet for network in others for pool in network.pools]
+    subnet = wish.subnet
+    if subnet is None:
+        subnet = pools.choose([*theirs, *in_use], blocks, version)
+    elif _any_subnet(subnet):
+        subnet = pools.choose_of_size(subnet.prefixlen, [*theirs, *in_use], blocks, version)
+    else:
+        pools.require_free(subnet, theirs)
+    pool = Pool(subnet, wish.gateway, wish.ip_range, wish.auxiliary)
+    if pool.gateway is None and options.mode(version) != "isolated":
+        pool = Pool(subnet, default_gateway(pool), wish.ip_range, wish.auxiliary)
+    return pool
+
+
+def _with_bridge(
+    draft: Network, chosen: tuple[Pool, ...], configured: bool, others: list[Network]
+) -> Network:
+    bridge = draft.option(BRIDGE + "name") or names.bridge_name(draft.id)
+    if len(bridge) > LINK_NAME_LIMIT or "/" in bridge or any(letter.isspace() for letter in bridge):
+        raise InvalidParameter(
+            f"invalid bridge name {bridge}: a link name has at most 15 characters, no / or space"
+        )
+    for other in others:
+        if other.bridge == bridge:
+            raise Forbidden(
+                f"cannot create network {draft.id} ({bridge}): conflicts with network {other.id} ({bridge}):"
+                " networks have same bridge name"
+            )
+    return replace(draft, pools=chosen, bridge=bridge, subnets_configured=configured)

@@ -1,0 +1,131 @@
+"""The bridge driver: from a network and an endpoint to links, addresses, routes, sysctls and firewall facts.
+
+Pure: nothing here asks the kernel. Source of the layout: Docker 28's bridge driver.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import ip_interface
+
+from linkspan.blueprint.facts import DirectAccessDrop, Fact, Fence, Masquerade, SkipOwnBridge
+from linkspan.blueprint.parts import Address, Bridge, Part, Route, Sysctl, VethPair
+from linkspan.model.addresses import Interface
+from linkspan.model.network import Endpoint, Network, Pool
+from linkspan.network.names import bridge_mac, endpoint_owner, network_owner
+from linkspan.network.options import ENDPOINT_SYSCTLS, BridgeOptions, bridge_options
+from linkspan.network.settings import NetworkSettings
+
+
+def network_parts(network: Network, settings: NetworkSettings) -> tuple[Part, ...]:
+    """Return the bridge of a network with its sysctls and its own addresses."""
+    options = bridge_options(network)
+    return (
+        Bridge(
+            network.bridge,
+            mtu=options.mtu,
+            mac="" if network.adopted else bridge_mac(network.id),
+            adopted=network.adopted,
+            owner=network_owner(network.id),
+        ),
+        *_bridge_sysctls(network, options, settings),
+        *(Address(network.bridge, interface) for interface in bridge_addresses(network)),
+    )
+
+
+def _bridge_sysctls(network: Network, options: BridgeOptions, settings: NetworkSettings) -> Iterator[Sysctl]:
+    yield Sysctl(f"net.ipv6.conf.{network.bridge}.accept_ra", "0", needed=False)
+    if not settings.userland_proxy:
+        yield Sysctl(f"net.ipv4.conf.{network.bridge}.route_localnet", "1")
+    if not (options.icc and settings.userland_proxy):
+        needed = not options.icc
+        yield Sysctl("net.bridge.bridge-nf-call-iptables", "1", needed=needed)
+        if network.enable_ipv6:
+            yield Sysctl("net.bridge.bridge-nf-call-ip6tables", "1", needed=needed)
+    if network.enable_ipv6:
+        yield Sysctl("net.ipv6.conf.default.forwarding", "1")
+        yield Sysctl("net.ipv6.conf.all.forwarding", "1")
+
+
+def bridge_addresses(network: Network) -> Iterator[Interface]:
+    """Yield the addresses that the bridge itself has: the gateways, unless the options say otherwise."""
+    options = bridge_options(network)
+    for pool in network.pools:
+        version = pool.subnet.version
+        inhibited = options.inhibit_ipv4 and version == 4
+        if pool.gateway is not None and not inhibited and options.mode(version) != "isolated":
+            yield ip_interface(f"{pool.gateway}/{pool.subnet.prefixlen}")
+
+
+def network_facts(network: Network, settings: NetworkSettings) -> tuple[Fact, ...]:
+    """Return what the packet filter must know of a network, whatever is plugged into it."""
+    options = bridge_options(network)
+    return tuple(fact for pool in network.pools for fact in _pool_facts(network, pool, options, settings))
+
+
+def _pool_facts(
+    network: Network, pool: Pool, options: BridgeOptions, settings: NetworkSettings
+) -> Iterator[Fact]:
+    version = pool.subnet.version
+    mode = options.mode(version)
+    yield Fence(network.bridge, pool.subnet, network.internal, options.icc, mode)
+    if network.internal or not options.masquerade or mode not in ("nat", "nat-unprotected"):
+        return
+    yield Masquerade(
+        pool.subnet, network.bridge, source=options.source(version), from_host=not settings.userland_proxy
+    )
+    if settings.userland_proxy:
+        yield SkipOwnBridge(network.bridge, version)
+
+
+def endpoint_parts(network: Network, endpoint: Endpoint, settings: NetworkSettings) -> tuple[Part, ...]:
+    """Return the veth pair of an endpoint and what belongs on its inner end; default routes are not here."""
+    link, sandbox = endpoint.link, endpoint.sandbox
+    pair = VethPair(
+        endpoint.host_link,
+        link,
+        sandbox,
+        network.bridge,
+        mac=endpoint.mac,
+        mtu=bridge_options(network).mtu,
+        hairpin=not settings.userland_proxy,
+        owner=endpoint_owner(endpoint.id, endpoint.container_name),
+    )
+    return (
+        pair,
+        Sysctl(f"net.ipv6.conf.{link}.disable_ipv6", "0" if endpoint.ipv6 else "1", sandbox, needed=False),
+        *(Address(link, interface, sandbox) for interface in _interfaces(endpoint)),
+        *_endpoint_sysctls(endpoint),
+    )
+
+
+def _interfaces(endpoint: Endpoint) -> Iterator[Interface]:
+    yield from (interface for interface in (endpoint.ipv4, endpoint.ipv6) if interface is not None)
+    for address in endpoint.config.link_local:
+        yield ip_interface(f"{address}/{16 if address.version == 4 else 64}")
+
+
+def _endpoint_sysctls(endpoint: Endpoint) -> Iterator[Sysctl]:
+    text = dict(endpoint.config.driver_opts).get(ENDPOINT_SYSCTLS, "")
+    for assignment in filter(None, text.split(",")):
+        key, _, value = assignment.partition("=")
+        named = key.replace("IFNAME", endpoint.link).replace("ifname", endpoint.link)
+        yield Sysctl(named, value, endpoint.sandbox)
+
+
+def default_route(endpoint: Endpoint, version: int) -> Route:
+    """Return the default route of one family through an endpoint's gateway."""
+    gateway = endpoint.gateway4 if version == 4 else endpoint.gateway6
+    return Route(endpoint.link, gateway, sandbox=endpoint.sandbox)
+
+
+def endpoint_facts(network: Network, endpoint: Endpoint, settings: NetworkSettings) -> tuple[Fact, ...]:
+    """Return what the packet filter must know of an endpoint without any published port."""
+    options = bridge_options(network)
+    if network.internal or settings.allow_direct_routing:
+        return ()
+    return tuple(
+        DirectAccessDrop(interface.ip, network.bridge, options.trusted)
+        for interface in (endpoint.ipv4, endpoint.ipv6)
+        if interface is not None and options.mode(interface.version) == "nat"
+    )

@@ -1,0 +1,105 @@
+"""Networks: created and removed whole, their bridges and firewall facts with them."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from functools import partial
+
+from linkspan.ipam.pools import DEFAULT_POOLS, AddressPool, ula_pool
+from linkspan.model.addresses import Subnet
+from linkspan.model.errors import Forbidden
+from linkspan.model.network import Endpoint, Network, NetworkSpec
+from linkspan.network.adapters import Filter, Kernel
+from linkspan.network.design import check_spec, design
+from linkspan.network.predefined import is_predefined
+from linkspan.network.registry import NETWORK, Registry
+from linkspan.network.settings import NetworkSettings
+from linkspan.network.surroundings import resolver_subnets
+from linkspan.network.undo import Undo, attempt_all
+from linkspan.network.wanted import Wanted
+
+
+class Networks:
+    """Creates and removes networks, one after the other."""
+
+    def __init__(
+        self, registry: Registry, kernel: Kernel, firewall: Filter, settings: NetworkSettings
+    ) -> None:
+        self._registry = registry
+        self._kernel = kernel
+        self._firewall = firewall
+        self._settings = settings
+        self._wanted = Wanted(registry.by_id, settings)
+        self._lock = threading.Lock()
+
+    @property
+    def blocks(self) -> tuple[AddressPool, ...]:
+        """Return the blocks that subnets are chosen from."""
+        given = self._settings.default_address_pools or DEFAULT_POOLS
+        if any(pool.base.version == 6 for pool in given):
+            return given
+        return (*given, ula_pool(self._registry.daemon_seed()))
+
+    def in_use(self) -> list[Subnet]:
+        """Return the prefixes that a chosen subnet must not overlap: routes and resolvers of the host."""
+        return [*self._kernel.subnets_in_use(), *resolver_subnets()]
+
+    def create(self, spec: NetworkSpec) -> Network:
+        """Make a network and its bridge; on any error nothing of it is left."""
+        with self._lock:
+            existing = self._registry.networks()
+            check_spec(spec, existing)
+            network = design(spec, existing, self.in_use(), self.blocks)
+            if (link := self._kernel.link(network.bridge)) is not None:
+                if link.kind != "bridge":
+                    raise Forbidden(f"existing interface {network.bridge} is not a bridge")
+                network = replace(network, adopted=True)
+            with Undo() as undo:
+                self._build(network, undo)
+        return network
+
+    def _build(self, network: Network, undo: Undo) -> None:
+        store = self._registry.store
+        intent = store.begin("create network", {"network": network.id})
+        undo.push(store.finish, intent)
+        facts, parts = self._wanted.network_facts(network), self._wanted.network_parts(network)
+        self._firewall.add(facts)
+        undo.push(self._firewall.remove, facts)
+        self._kernel.apply(parts)
+        undo.push(self._kernel.remove, parts)
+        with store.transaction():
+            self._registry.add_network(network)
+            store.finish(intent)
+
+    def remove(self, reference: str) -> Network:
+        """Remove a network and its bridge; goes on after errors and raises an ExceptionGroup at the end."""
+        with self._lock:
+            with self._registry.lock:
+                network = self._registry.find(reference)
+                if is_predefined(network):
+                    raise Forbidden(f"{network.name} is a pre-defined network and cannot be removed")
+                if members := self._registry.members(network.id):
+                    raise Forbidden(_in_use(network, members))
+                self._registry.withdraw(network)
+            intent = self._registry.store.begin("remove network", {"network": network.id})
+            parts, facts = self._wanted.network_parts(network), self._wanted.network_facts(network)
+            steps = (
+                partial(self._kernel.remove, parts),
+                partial(self._firewall.remove, facts),
+                partial(self._forget, network, intent),
+            )
+            problems = attempt_all(steps)
+        if problems:
+            raise ExceptionGroup(f"removing network {network.name}", problems)
+        return network
+
+    def _forget(self, network: Network, intent: int) -> None:
+        with self._registry.store.transaction():
+            self._registry.store.delete(NETWORK, network.id)
+            self._registry.store.finish(intent)
+
+
+def _in_use(network: Network, members: list[Endpoint]) -> str:
+    listed = ", ".join(f'name:"{member.container_name}" id:"{member.id[:12]}"' for member in members)
+    return f"error while removing network: network {network.name} has active endpoints ({listed})"

@@ -1,0 +1,103 @@
+"""The options of a bridge network, read from its `-o` pairs and checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import ip_address
+
+from linkspan.model.addresses import Address
+from linkspan.model.errors import InvalidParameter
+from linkspan.model.network import Network
+
+BRIDGE = "com.docker.network.bridge."
+MTU = "com.docker.network.driver.mtu"
+IFACE_PREFIX = "com.docker.network.container_iface_prefix"
+HOST_SOURCE = {4: "com.docker.network.host_ipv4", 6: "com.docker.network.host_ipv6"}
+GATEWAY_MODES = ("nat", "nat-unprotected", "routed", "isolated")
+ENDPOINT_MAC = "com.docker.network.endpoint.macaddress"
+ENDPOINT_IFNAME = "com.docker.network.endpoint.ifname"
+ENDPOINT_SYSCTLS = "com.docker.network.endpoint.sysctls"
+
+_TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
+_FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
+
+
+@dataclass(frozen=True, slots=True)
+class BridgeOptions:
+    """What the `-o` options of a bridge network say; the defaults are Docker's."""
+
+    icc: bool = True
+    masquerade: bool = True
+    inhibit_ipv4: bool = False
+    host_binding: Address | None = None
+    mtu: int = 1500
+    modes: tuple[str, str] = ("nat", "nat")
+    sources: tuple[Address | None, Address | None] = (None, None)
+    trusted: tuple[str, ...] = ()
+    interface_prefix: str = "eth"
+
+    def mode(self, version: int) -> str:
+        """Return the gateway mode of one family: nat, nat-unprotected, routed or isolated."""
+        return self.modes[0 if version == 4 else 1]
+
+    def source(self, version: int) -> Address | None:
+        """Return the address for SNAT of one family, None for masquerading."""
+        return self.sources[0 if version == 4 else 1]
+
+
+def bridge_options(network: Network) -> BridgeOptions:
+    """Read the options of a bridge network; raises InvalidParameter for a value that cannot be."""
+    given = dict(network.options)
+    trusted = given.get(BRIDGE + "trusted_host_interfaces", "")
+    return BridgeOptions(
+        icc=_flag(given, BRIDGE + "enable_icc", True),
+        masquerade=_flag(given, BRIDGE + "enable_ip_masquerade", True),
+        inhibit_ipv4=_flag(given, BRIDGE + "inhibit_ipv4", False),
+        host_binding=_address(given, BRIDGE + "host_binding_ipv4"),
+        mtu=_mtu(given),
+        modes=(_mode(given, "ipv4", network.internal), _mode(given, "ipv6", network.internal)),
+        sources=(_address(given, HOST_SOURCE[4]), _address(given, HOST_SOURCE[6])),
+        trusted=tuple(name for name in trusted.split(":") if name),
+        interface_prefix=given.get(IFACE_PREFIX) or "eth",
+    )
+
+
+def _flag(given: dict[str, str], key: str, default: bool) -> bool:
+    text = given.get(key, "")
+    if text in _TRUE or text in _FALSE:
+        return text in _TRUE
+    if text:
+        raise InvalidParameter(
+            f'failed to parse {key} value: strconv.ParseBool: parsing "{text}": invalid syntax'
+        )
+    return default
+
+
+def _mtu(given: dict[str, str]) -> int:
+    text = given.get(MTU, "")
+    if not text or text == "0":
+        return 1500
+    if not text.isdigit():
+        reason = f'strconv.Atoi: parsing "{text}": invalid syntax'
+        raise InvalidParameter(f"failed to parse {MTU} value: {reason}")
+    if not 68 <= int(text) <= 65535:
+        raise InvalidParameter(f"invalid MTU {text}: it must be between 68 and 65535")
+    return int(text)
+
+
+def _mode(given: dict[str, str], family: str, internal: bool) -> str:
+    mode = given.get(f"{BRIDGE}gateway_mode_{family}") or "nat"
+    if mode not in GATEWAY_MODES:
+        raise InvalidParameter(f"unknown gateway mode {mode}")
+    if mode == "isolated" and not internal:
+        raise InvalidParameter("gateway mode 'isolated' can only be used for an internal network")
+    return mode
+
+
+def _address(given: dict[str, str], key: str) -> Address | None:
+    if not (text := given.get(key, "")):
+        return None
+    try:
+        return ip_address(text)
+    except ValueError as error:
+        raise InvalidParameter(f"invalid value {text} for {key}: {error}") from error

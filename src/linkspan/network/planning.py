@@ -1,0 +1,121 @@
+"""Endpoint plans: which network, address, names and MAC an endpoint gets, before the kernel is touched."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
+from typing import Any
+
+from linkspan.model.addresses import Address
+from linkspan.model.network import Endpoint, EndpointConfig, EndpointRequest, Network, Pool
+from linkspan.model.sandbox import ContainerIdentity
+from linkspan.network import names
+from linkspan.network.options import ENDPOINT_IFNAME, ENDPOINT_MAC, bridge_options
+from linkspan.network.predefined import is_predefined
+from linkspan.network.registry import Registry, addresses
+from linkspan.network.undo import Undo
+
+DEFAULT_GATEWAY = {4: "DefaultGatewayIPv4", 6: "DefaultGatewayIPv6"}
+
+
+def dns_names(container: ContainerIdentity, config: EndpointConfig) -> tuple[str, ...]:
+    """Return the names a container answers to: its own, aliases, short id, hostname (Docker >= 25)."""
+    wanted = (container.name, *config.aliases, container.id[:12], container.hostname)
+    return tuple(dict.fromkeys(name for name in wanted if name))
+
+
+class Planner:
+    """Reserves what an endpoint needs in the registry."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+
+    def plan(
+        self,
+        container: ContainerIdentity,
+        request: EndpointRequest,
+        sandbox: str,
+        links: set[str],
+        undo: Undo,
+    ) -> Endpoint:
+        """Return a new endpoint with its addresses leased in memory and its membership counted.
+
+        `links` are the interface names taken in the sandbox; the new one is added. Raises as the leases do.
+        """
+        with self._registry.lock:
+            network = self._registry.find(request.network)
+            endpoint = Endpoint(
+                id=names.new_id(),
+                network_id=network.id,
+                network_name=network.name,
+                container_id=container.id,
+                container_name=container.name,
+                sandbox=sandbox,
+                config=request.config,
+            )
+            if network.driver == "bridge":
+                endpoint = self._attached(network, endpoint, container, links, undo)
+            self._registry.add_member(endpoint)
+            undo.push(self._registry.drop_member, endpoint)
+        return endpoint
+
+    def _attached(
+        self,
+        network: Network,
+        endpoint: Endpoint,
+        container: ContainerIdentity,
+        links: set[str],
+        undo: Undo,
+    ) -> Endpoint:
+        config = endpoint.config
+        opts = dict(config.driver_opts)
+        link = opts.get(ENDPOINT_IFNAME) or names.interface(bridge_options(network).interface_prefix, links)
+        links.add(link)
+        ipv4 = self._lease(network, 4, config.ipv4, undo)
+        ipv6 = self._lease(network, 6, config.ipv6, undo)
+        return replace(
+            endpoint,
+            link=link,
+            host_link=names.host_link(self._registry.host_links),
+            mac=config.mac or opts.get(ENDPOINT_MAC) or names.random_mac(),
+            ipv4=ipv4,
+            ipv6=ipv6,
+            gateway4=gateway(network, 4),
+            gateway6=gateway(network, 6),
+            dns_names=() if is_predefined(network) else dns_names(container, config),
+        )
+
+    def _lease(self, network: Network, version: int, wanted: Address | None, undo: Undo) -> Any:
+        pool = network.pool(version)
+        if pool is None:
+            return None
+        leases = self._registry.leases(network.id, version)
+        address = leases.take(wanted) if wanted is not None else leases.take_next()
+        undo.push(self._registry.give_back, network.id, address)
+        return interface(address, pool)
+
+    def write_leases(self, endpoint: Endpoint) -> None:
+        """Write the leases of an endpoint to the store; inside a transaction of the store."""
+        for address in addresses(endpoint):
+            self._registry.store.lease(endpoint.network_id, address, endpoint.id)
+
+    def erase_leases(self, endpoint: Endpoint) -> None:
+        """Strike out the leases of an endpoint in the store; inside a transaction of the store."""
+        for address in addresses(endpoint):
+            self._registry.store.release(endpoint.network_id, address)
+
+
+def interface(address: Address, pool: Pool) -> IPv4Interface | IPv6Interface:
+    """Return an address with its pool's prefix length."""
+    if isinstance(address, IPv4Address):
+        return IPv4Interface((address, pool.subnet.prefixlen))
+    return IPv6Interface((address, pool.subnet.prefixlen))
+
+
+def gateway(network: Network, version: int) -> Any:
+    """Return the gateway of a network's containers: an auxiliary address of that name, or the bridge's."""
+    pool = network.pool(version)
+    if pool is None or network.internal:
+        return None
+    found: IPv4Address | IPv6Address | None = dict(pool.auxiliary).get(DEFAULT_GATEWAY[version], pool.gateway)
+    return found

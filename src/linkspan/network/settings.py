@@ -1,0 +1,50 @@
+"""The daemon's network options (Docker's --bip, --icc, --userland-proxy, …) as one value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from pathlib import Path
+
+from linkspan.ipam.pools import AddressPool
+from linkspan.model.addresses import Address
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkSettings:
+    """What the daemon was told about networking; the defaults are Docker's.
+
+    `bridge` "" means docker0, "none" no default bridge, another name an existing bridge to use. `mtu` is for
+    the default bridge, in bytes. `default_bind_address` is the host address of a publish that names none;
+    None means all of them, both families. `exec_root` holds the `netns` directory.
+    """
+
+    bridge: str = ""
+    bip: IPv4Interface | None = None
+    fixed_cidr: IPv4Network | None = None
+    default_gateway: IPv4Address | None = None
+    default_address_pools: tuple[AddressPool, ...] = ()
+    mtu: int = 1500
+    icc: bool = True
+    ip_masq: bool = True
+    ip_forward: bool = True
+    iptables: bool = True
+    ip6tables: bool = True
+    userland_proxy: bool = True
+    default_bind_address: Address | None = None
+    allow_direct_routing: bool = False
+    exec_root: Path = Path("/run/linkspan")
+
+    @property
+    def default_bridge_name(self) -> str:
+        """Return the link name of the default bridge."""
+        return self.bridge or "docker0"
+
+    @property
+    def has_default_bridge(self) -> bool:
+        """Tell whether there is a default bridge network at all."""
+        return self.bridge != "none"
+
+    def sandbox_path(self, container_id: str) -> Path:
+        """Return where the namespace of a container is mounted: `netns/<first 12 hex of its id>`."""
+        return self.exec_root / "netns" / container_id[:12]
