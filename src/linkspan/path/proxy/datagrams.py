@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import _socket
-import time
 from collections.abc import Callable
 
 from linkspan.path.proxy.loop import Loop
@@ -57,7 +56,7 @@ class DatagramDoor:
                 continue  # an ICMP answer to an earlier reply
             client = self._client(peer, ancillary)
             if client:
-                client.last = time.monotonic()
+                client.last = self._loop.now
                 _send(client.target.send, self._view[:size])
 
     def _client(self, peer: Peer, ancillary: Ancillary) -> Client | None:
@@ -69,7 +68,7 @@ class DatagramDoor:
         target = self._connected()
         if not target:
             return None
-        now = time.monotonic()
+        now = self._loop.now
         client = Client(peer, _reply_from(arrival), target, now)
         self._clients[peer, arrival] = client
         self._loop.watch(target.fileno(), lambda _mask: self._on_target(client))
@@ -105,7 +104,7 @@ class DatagramDoor:
                 return
             except OSError:
                 continue  # ICMP port unreachable: nobody listens in the container now
-            client.last = time.monotonic()
+            client.last = self._loop.now
             _send(sendmsg, [self._view[:size]], client.reply_from, 0, client.peer)
 
     def _sweep(self, now: float) -> float:

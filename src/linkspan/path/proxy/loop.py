@@ -19,7 +19,7 @@ class Loop:
     """Call handlers as their sockets become ready; give those with more to do another turn, in order.
 
     A socket that ends during a turn is closed after it, so that its number cannot name another socket while
-    events of this turn are still to be handled.
+    events of this turn are still to be handled. `now` is the monotonic time of this turn in seconds.
     """
 
     def __init__(self, descriptor_limit: int) -> None:
@@ -35,6 +35,7 @@ class Loop:
         self._buried: list[_socket.socket] = []
         self._alarms: dict[Callable[[float], float], float] = {}
         self.running = True
+        self.now = time.monotonic()
 
     def watch(self, descriptor: int, handler: Callable[[int], None], mask: int = LEVEL) -> None:
         """Call `handler(event mask)` when `descriptor` is ready."""
@@ -89,7 +90,9 @@ class Loop:
 
     def turn(self) -> None:
         """Wait for events, handle each once, and close what ended."""
-        for descriptor, mask in self._epoll.poll(self._patience(), EVENTS_PER_TURN):
+        events = self._epoll.poll(self._patience(), EVENTS_PER_TURN)
+        self.now = time.monotonic()
+        for descriptor, mask in events:
             handler = self._handlers.get(descriptor)
             if handler:
                 handler(mask)
@@ -121,7 +124,7 @@ class Loop:
         return None
 
     def _ring(self) -> None:
-        now = time.monotonic()
+        now = self.now
         for task in [task for task, due in self._alarms.items() if due <= now]:
             following = task(now)
             if following:
