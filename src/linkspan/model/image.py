@@ -5,15 +5,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from typing import Any
 
 from linkspan.model import reference as references
 from linkspan.model.errors import InvalidParameter
+from linkspan.model.filters import Filters, labels_match, until
+from linkspan.model.timestamps import SECOND, parse_moment
 
 LIST_FILTERS = ("dangling", "label", "before", "since", "reference", "until")
 PRUNE_FILTERS = ("dangling", "label", "label!", "until")
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class HistoryEntry:
 
 @dataclass(frozen=True, slots=True)
 class LayerBlob:
-    """One layer: `diff_id` of its plain tar, `digest` and `stored` bytes of its blob, `size` bytes unpacked."""
+    """One layer: `diff_id` of its tar, `digest` and `stored` bytes of its blob, `size` bytes unpacked."""
 
     diff_id: str
     digest: str
@@ -43,7 +43,7 @@ class Image:
     """An image that is here. `config` is the configuration for containers (Env, Cmd, Labels, …).
 
     `tags` and `digests` are familiar references ("busybox:latest", "busybox@sha256:…"). `layers` are diff
-    ids, lowest first, with `layer_sizes` (bytes unpacked) beside them. `created` and `tagged` are RFC 3339 text.
+    ids, lowest first, with `layer_sizes` (bytes unpacked) beside them. `created` and `tagged` are RFC 3339.
     """
 
     id: str
@@ -74,9 +74,9 @@ class Image:
         return dict(self.config.get("Labels") or {})
 
     @property
-    def created_at(self) -> datetime:
-        """The creation time (the epoch when the image does not tell)."""
-        return parse_time(self.created)
+    def created_at(self) -> int:
+        """The creation time in ns since the epoch (0 when the image does not tell)."""
+        return moment(self.created)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,16 +108,12 @@ class HistoryLine:
     comment: str
 
 
-def parse_time(text: str) -> datetime:
-    """Parse RFC 3339 text with any number of fraction digits; "" and nonsense give the epoch."""
-    head, dot, tail = text.replace("Z", "+00:00").partition(".")
-    if dot:
-        digits = len(tail) - len(tail.lstrip("0123456789"))
-        head = f"{head}.{tail[:digits][:6].ljust(6, '0')}{tail[digits:]}"
+def moment(text: str) -> int:
+    """The moment that an image's RFC 3339 text tells, in ns since the epoch; 0 when it tells none."""
     try:
-        return datetime.fromisoformat(head).astimezone(UTC)
-    except ValueError:
-        return EPOCH
+        return parse_moment(text)
+    except InvalidParameter:
+        return 0
 
 
 def chain_ids(diff_ids: Sequence[str]) -> tuple[str, ...]:
@@ -138,7 +134,7 @@ def history_lines(image: Image) -> list[HistoryLine]:
     lines = [
         HistoryLine(
             id="<missing>",
-            created=int(parse_time(entry.created).timestamp()),
+            created=moment(entry.created) // SECOND,
             created_by=entry.created_by,
             tags=(),
             size=0 if entry.empty_layer else next(sizes, 0),
@@ -152,12 +148,10 @@ def history_lines(image: Image) -> list[HistoryLine]:
     return lines[::-1]
 
 
-def select(
-    images: Sequence[Image], filters: Mapping[str, Sequence[str]], anchors: Mapping[str, Image], now: datetime
-) -> list[Image]:
+def select(images: Sequence[Image], filters: Filters, anchors: Mapping[str, Image], now: int) -> list[Image]:
     """The images that pass the `filters` of GET /images/json, newest first.
 
-    `anchors` are the images that the values of `before` and `since` name; `now` is used by relative `until`s.
+    `anchors` are the images that the values of `before` and `since` name; `now` (ns) serves relative times.
     Raises InvalidParameter for an unknown filter or a bad value.
     """
     for name in filters:
@@ -173,66 +167,15 @@ def select(
         image
         for image in chosen
         if (dangling is None or image.dangling == dangling)
-        and labelled(image.labels, filters.get("label", ()))
-        and all(image.created_at < moment for moment in before)
-        and all(image.created_at > moment for moment in since)
+        and labels_match(image.labels, filters.get("label", ()))
+        and all(image.created_at < other for other in before)
+        and all(image.created_at > other for other in since)
         and (limit is None or image.created_at < limit)
     ]
     return sorted(kept, key=lambda image: image.created_at, reverse=True)
 
 
-def labelled(labels: Mapping[str, str], wanted: Sequence[str]) -> bool:
-    """Whether `labels` has every wanted "key" or "key=value"."""
-    for item in wanted:
-        key, equals, value = item.partition("=")
-        if key not in labels or (equals and labels[key] != value):
-            return False
-    return True
-
-
-def until(filters: Mapping[str, Sequence[str]], now: datetime) -> datetime | None:
-    """The moment that an `until` filter names (Unix seconds, RFC 3339, or a duration before `now`)."""
-    values = list(filters.get("until", ()))
-    if not values:
-        return None
-    if len(values) > 1:
-        raise InvalidParameter("more than one until filter specified")
-    return _moment(values[0], now)
-
-
-def _moment(text: str, now: datetime) -> datetime:
-    duration = _duration(text)
-    if duration is not None:
-        return datetime.fromtimestamp(now.timestamp() - duration, UTC)
-    try:
-        return datetime.fromtimestamp(float(text), UTC)
-    except (ValueError, OverflowError, OSError):
-        moment = parse_time(text)
-    if moment == EPOCH:
-        raise InvalidParameter(f"invalid filter 'until': failed to parse value as time or duration: {text!r}")
-    return moment
-
-
-def _duration(text: str) -> float | None:
-    """Seconds of a Go duration such as "1h30m", or None."""
-    units = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3}
-    total, number, unit = 0.0, "", ""
-    if not text or not text[-1].isalpha():
-        return None
-    for char in text + "0":
-        if unit and not char.isalpha():
-            if unit not in units or not number.replace(".", "", 1).isdigit():
-                return None
-            total += float(number) * units[unit]
-            number, unit = "", ""
-        if char.isalpha():
-            unit += char
-        else:
-            number += char
-    return total
-
-
-def _boolean(filters: Mapping[str, Sequence[str]], name: str) -> bool | None:
+def _boolean(filters: Filters, name: str) -> bool | None:
     values = list(filters.get(name, ()))
     if not values:
         return None

@@ -170,6 +170,11 @@ class Index:
                     if diff_id in self._layers and not self._wanted(diff_id):
                         self._forget_layer(diff_id)
 
+    def pinned(self, diff_ids: Sequence[str]) -> bool:
+        """Whether somebody works with one of these layers."""
+        with self.lock:
+            return any(self._pinned[diff_id] > 0 for diff_id in diff_ids)
+
     def add_layer(self, layer: LayerBlob) -> None:
         """Remember a layer whose blob and directory are in place (while it is pinned)."""
         with self.lock:

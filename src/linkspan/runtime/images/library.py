@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from linkspan.model import image as images
 from linkspan.model import reference as references
 from linkspan.model.errors import InvalidParameter, NotFound
-from linkspan.model.image import HistoryLine, Image, LayerBlob, Removal
+from linkspan.model.filters import Filters, labels_pass, until
+from linkspan.model.image import HistoryLine, Image, ImageUse, LayerBlob, Removal
 from linkspan.model.reference import Reference
 from linkspan.runtime.images import embedded, local, removal
 from linkspan.runtime.images.archive_load import Archive, ArchivedImage
@@ -23,7 +25,7 @@ from linkspan.runtime.images.index import Index
 from linkspan.runtime.images.intake import Intake
 from linkspan.runtime.images.layers import LayerStore
 from linkspan.runtime.images.progress import Report, layer_progress
-from linkspan.runtime.images.pull import pull
+from linkspan.runtime.images.pull import pull, remote_tags
 from linkspan.runtime.images.push import push
 from linkspan.runtime.images.skopeo import Credentials, Registries
 
@@ -36,26 +38,20 @@ class Pruned:
     reclaimed: int
 
 
-def _nobody() -> Sequence[images.ImageUse]:
-    return ()
-
-
 class Images:
     """Images under `data_root`/image, their unpacked layers under `data_root`/image/layers.
 
-    All methods are safe in any thread and block, except `pull` and `push`, which are coroutines. `uses` tells
-    which containers need which images; the engine sets it.
+    All methods are safe in any thread and block, except `pull` and `push`, which are coroutines. Where a
+    method takes `uses`, the engine says which containers need which images.
     """
 
     def __init__(
         self,
         documents: Documents,
         data_root: Path,
-        uses: removal.Uses = _nobody,
         insecure_registries: Sequence[str] = (),
     ) -> None:
         root = data_root / "image"
-        self.uses = uses
         self._documents = documents
         self.blobs = BlobStore(root)
         self._layer_store = LayerStore(root)
@@ -79,12 +75,12 @@ class Images:
         except KeyError:
             raise NotFound(f"No such image: {id}") from None
 
-    def list(self, filters: Mapping[str, Sequence[str]] | None = None) -> Sequence[Image]:
+    def list(self, filters: Filters | None = None) -> Sequence[Image]:
         """The images that pass the filters of GET /images/json, newest first. Raises InvalidParameter."""
         wanted = filters or {}
         named = {name for key in ("before", "since") for name in wanted.get(key, ())}
         anchors = {name: self.find(name) for name in named}
-        return images.select(self.index.images(), wanted, anchors, datetime.now(UTC))
+        return images.select(self.index.images(), wanted, anchors, time.time_ns())
 
     def history(self, reference: str) -> Sequence[HistoryLine]:
         """The steps that made an image, newest first. Raises NotFound."""
@@ -114,33 +110,32 @@ class Images:
         self.index.name(reference, image.id)
         return reference
 
-    def remove(self, reference: str, force: bool = False) -> Sequence[Removal]:
+    def remove(self, reference: str, force: bool = False, uses: Sequence[ImageUse] = ()) -> Sequence[Removal]:
         """Remove a name or an image by Docker's rules. Raises NotFound, Conflict."""
-        return removal.remove(self.index, reference, force, self.uses())
+        return removal.remove(self.index, reference, force, uses)
 
-    def prune(self, filters: Mapping[str, Sequence[str]] | None = None) -> Pruned:
+    def prune(self, filters: Filters | None = None, uses: Sequence[ImageUse] = ()) -> Pruned:
         """Remove the images that no container uses: dangling ones, or all with the filter dangling=false.
 
         Raises InvalidParameter for an unknown filter.
         """
         before = self.layer_bytes()
-        removals = [r for image in self._prunable(filters or {}) for r in self._prune_one(image)]
+        used = {use.image_id for use in uses}
+        unused = [image for image in self._prunable(filters or {}) if image.id not in used]
+        removals = [removal for image in unused for removal in self._prune_one(image)]
         return Pruned(tuple(removals), max(0, before - self.layer_bytes()))
 
-    def _prunable(self, filters: Mapping[str, Sequence[str]]) -> Sequence[Image]:
+    def _prunable(self, filters: Filters) -> Sequence[Image]:
         for key in filters:
             if key not in images.PRUNE_FILTERS:
                 raise InvalidParameter(f"invalid filter '{key}'")
         everything = list(filters.get("dangling", ())) in (["false"], ["0"])
-        limit = images.until(filters, datetime.now(UTC))
-        used = {use.image_id for use in self.uses()}
+        limit = until(filters, time.time_ns())
         return [
             image
             for image in self.index.images()
-            if image.id not in used
-            and (everything or image.dangling)
-            and images.labelled(image.labels, filters.get("label", ()))
-            and not any(images.labelled(image.labels, (item,)) for item in filters.get("label!", ()))
+            if (everything or image.dangling)
+            and labels_pass(image.labels, filters)
             and (limit is None or image.created_at < limit)
         ]
 
@@ -151,9 +146,24 @@ class Images:
                 return self.remove(image.id)
             return [r for name in names if self.index.lookup(name) for r in self.remove(name.familiar)]
 
-    def release(self) -> None:
+    def release(self, uses: Sequence[ImageUse]) -> None:
         """Free the layers of removed images that no container needs any more (call it when one has gone)."""
-        removal.release(self.index, self.uses())
+        removal.release(self.index, uses)
+
+    @contextlib.contextmanager
+    def hold(self, reference: str) -> Iterator[Image]:
+        """Find an image and keep its layers while the block runs, also when somebody removes it meanwhile.
+
+        For the making of a container, which counts as a user of the image only when it is made.
+        """
+        with self.index.lock:
+            image = self.find(reference)
+            holding = self.index.pin(image.layers)
+            holding.__enter__()
+        try:
+            yield image
+        finally:
+            holding.__exit__(None, None, None)
 
     # -- archives --------------------------------------------------------------------------------------------
 
@@ -202,9 +212,11 @@ class Images:
         chosen: dict[str, set[Reference]] = {}
         for id, kept in (found for name in names for found in self._saved_names(name)):
             chosen.setdefault(id, set()).update(kept)
-        return save(
-            [self.saved(self.get(id), tuple(sorted(kept))) for id, kept in chosen.items()], self.blobs
-        )
+        return self._save([self.saved(self.get(id), tuple(sorted(kept))) for id, kept in chosen.items()])
+
+    def _save(self, chosen: Sequence[SavedImage]) -> Iterator[bytes]:
+        with self.index.pin([diff_id for one in chosen for diff_id in one.image.layers]):
+            yield from save(chosen, self.blobs)
 
     def _saved_names(self, text: str) -> Iterator[tuple[str, tuple[Reference, ...]]]:
         """Images and the names to save them by: none for an id, the one given, or all of a repository."""
@@ -311,6 +323,10 @@ class Images:
         LinkspanError with Docker's sentences.
         """
         return await pull(self, reference, credentials, report, platform)
+
+    async def remote_tags(self, reference: Reference, credentials: Credentials | None) -> Sequence[str]:
+        """Every tag that the repository has in its registry. Raises what `pull` raises."""
+        return await remote_tags(self, reference, credentials)
 
     async def push(self, reference: Reference, credentials: Credentials | None, report: Report) -> None:
         """Send the image of this name to its registry. Raises NotFound, Unauthorized, LinkspanError."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -49,7 +49,7 @@ async def pull(
         skopeo = Skopeo(workspace, verify, wanted.domain, credentials)
         try:
             remote = await _resolve(skopeo, wanted, platform)
-            report(status(f"Pulling from {_path(wanted)}", wanted.tag or wanted.digest))
+            report(status(f"Pulling from {wanted.path}", wanted.tag or wanted.digest))
             image = _present(library, remote)
             fresh = image is None
             if image is None:
@@ -63,8 +63,17 @@ async def pull(
     return _finish(library, image, wanted, remote.digest, fresh, report)
 
 
-def _path(reference: Reference) -> str:
-    return reference.path
+async def remote_tags(
+    library: Images, reference: Reference, credentials: Credentials | None
+) -> Sequence[str]:
+    """See `Images.remote_tags`."""
+    with library.blobs.workspace() as workspace:
+        verify = library.registries.verify(reference.domain)
+        skopeo = Skopeo(workspace, verify, reference.domain, credentials)
+        try:
+            return await skopeo.tags(reference.repository)
+        except RegistryFailure as error:
+            raise translate_pull(error, reference) from error
 
 
 async def _resolve(skopeo: Skopeo, reference: Reference, platform: str) -> _Remote:

@@ -5,15 +5,13 @@ Source: moby's daemon/images/image_delete.go, whose sentences are kept.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from linkspan.model import reference as references
 from linkspan.model.errors import Conflict, NotFound
 from linkspan.model.image import Image, ImageUse, Removal, chain_ids
 from linkspan.model.reference import Reference, short
 from linkspan.runtime.images.index import Index
-
-Uses = Callable[[], Sequence[ImageUse]]
 
 
 def remove(index: Index, text: str, force: bool, uses: Sequence[ImageUse]) -> list[Removal]:
@@ -101,7 +99,7 @@ def _delete(index: Index, image: Image, force: bool, users: Sequence[ImageUse], 
             return []
         raise
     records = [_untag(index, name) for name in index.names(image.id)]
-    return [*records, *_drop(index, image, keep_layers=bool(users))]
+    return [*records, *_drop(index, image, keep_layers=bool(users) or index.pinned(image.layers))]
 
 
 def _drop(index: Index, image: Image, keep_layers: bool) -> list[Removal]:
@@ -138,5 +136,5 @@ def release(index: Index, uses: Sequence[ImageUse]) -> None:
     with index.lock:
         needed = {use.image_id for use in uses}
         for id in index.hidden():
-            if id not in needed:
+            if id not in needed and not index.pinned(index.record(id).layers):
                 index.forget(id)

@@ -1,0 +1,102 @@
+"""Images in the shapes of the Engine API."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from linkspan.api.versions import ApiVersion
+from linkspan.engine.images import ImageDetails
+from linkspan.model.image import HistoryLine, Image, Removal
+from linkspan.model.timestamps import NEVER, SECOND
+
+_NONE_TAG = "<none>:<none>"
+_NONE_DIGEST = "<none>@<none>"
+
+
+def summary_json(image: Image, containers: int, asked: ApiVersion) -> dict[str, Any]:
+    """One row of GET /images/json; older clients get "<none>:<none>" for a nameless image."""
+    modern = asked >= (1, 43)
+    found = {
+        "Containers": containers if containers else -1,
+        "Created": image.created_at // SECOND,
+        "Id": image.id,
+        "Labels": image.labels or None,
+        "ParentId": image.parent,
+        "RepoDigests": list(image.digests) or ([] if modern else [_NONE_DIGEST]),
+        "RepoTags": list(image.tags) or ([] if modern else [_NONE_TAG]),
+        "SharedSize": -1,
+        "Size": image.size,
+    }
+    return found if asked >= (1, 44) else {**found, "VirtualSize": image.size}
+
+
+def inspect_json(details: ImageDetails, asked: ApiVersion) -> dict[str, Any]:
+    """The answer to GET /images/{name}/json."""
+    image = details.image
+    found = {
+        "Id": image.id,
+        "RepoTags": list(image.tags),
+        "RepoDigests": list(image.digests),
+        "Parent": image.parent,
+        "Comment": image.comment,
+        "Created": image.created or NEVER,
+        "DockerVersion": "",
+        "Author": image.author,
+        "Config": _config(image),
+        "Architecture": image.architecture,
+        "Os": image.os,
+        "Size": image.size,
+        "GraphDriver": {"Data": _graph(details), "Name": "overlay2"},
+        "RootFS": {"Type": "layers", "Layers": list(image.layers)},
+        "Metadata": {"LastTagTime": image.tagged or NEVER},
+    }
+    if image.variant:
+        found["Variant"] = image.variant
+    return found if asked >= (1, 44) else {**found, "VirtualSize": image.size}
+
+
+def _config(image: Image) -> dict[str, Any]:
+    empty = {
+        "Hostname": "",
+        "Domainname": "",
+        "User": "",
+        "AttachStdin": False,
+        "AttachStdout": False,
+        "AttachStderr": False,
+        "Tty": False,
+        "OpenStdin": False,
+        "StdinOnce": False,
+        "Env": None,
+        "Cmd": None,
+        "Image": "",
+        "Volumes": None,
+        "WorkingDir": "",
+        "Entrypoint": None,
+        "OnBuild": None,
+        "Labels": None,
+    }
+    return {**empty, **image.config}
+
+
+def _graph(details: ImageDetails) -> dict[str, str]:
+    if not details.layers:
+        return {}
+    top, *below = (str(path) for path in details.layers)
+    return {"UpperDir": top, **({"LowerDir": ":".join(below)} if below else {})}
+
+
+def history_json(line: HistoryLine) -> dict[str, Any]:
+    """One row of GET /images/{name}/history."""
+    return {
+        "Comment": line.comment,
+        "Created": line.created,
+        "CreatedBy": line.created_by,
+        "Id": line.id,
+        "Size": line.size,
+        "Tags": list(line.tags) or None,
+    }
+
+
+def removal_json(removal: Removal) -> dict[str, str]:
+    """One row of the answer to a removal."""
+    return {"Untagged": removal.untagged} if removal.untagged else {"Deleted": removal.deleted}
