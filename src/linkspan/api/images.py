@@ -52,7 +52,7 @@ async def _list(request: web.Request) -> web.Response:
 
 async def _search(request: web.Request) -> web.Response:
     raise NotImplementedHere(
-        "Linkspan does not search registries: look an image up on its registry's web page, then pull it by name"
+        "Linkspan does not search registries: look an image up on its registry's web page, then pull it"
     )
 
 
@@ -76,7 +76,7 @@ async def _create(request: web.Request) -> web.StreamResponse:
         return await _progress(request, stream)
     if query.get("fromSrc") != "-":
         raise InvalidParameter(
-            "importing from a URL is not supported: download the archive and import it from a file or from '-'"
+            "importing from a URL is not supported: download the archive and import it from a file"
         )
     wanted = ImportRequest(
         repository=query.get("repo", ""),
