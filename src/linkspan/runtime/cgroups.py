@@ -63,15 +63,35 @@ def memberships(proc_cgroup: str) -> dict[str, str]:
     return result
 
 
-def is_shared(mountinfo: str, path: Path) -> bool:
-    """Say whether mounts made below `path` spread to other mount namespaces ("shared" propagation)."""
-    best, shared = "", False
+@dataclass(frozen=True, slots=True)
+class MountPoint:
+    """A mount: where, of what kind ("ext4"), whether mounts below it spread to other namespaces.
+
+    `root` is the directory of the file system that is seen there: "/" unless part of one is bound.
+    """
+
+    path: str
+    kind: str
+    shared: bool
+    root: str = "/"
+
+
+def mount_of(mountinfo: str, path: Path) -> MountPoint:
+    """Return the mount that `path` (absolute, resolved) lies on, from the text of a /proc/…/mountinfo."""
+    best = MountPoint("/", "", False)
     for line in mountinfo.splitlines():
-        fields = line.split(" - ")[0].split()
+        fields, kind = _mount(line)
         where = _unescape(fields[4])
-        if path.is_relative_to(where) and len(where) >= len(best):
-            best, shared = where, any(field.startswith("shared:") for field in fields[6:])
-    return shared
+        if path.is_relative_to(where) and len(where) >= len(best.path):
+            shared = any(field.startswith("shared:") for field in fields[6:])
+            best = MountPoint(where, kind, shared, _unescape(fields[3]))
+    return best
+
+
+def below(mountinfo: str, path: Path) -> list[str]:
+    """Return the mount points below `path`, itself excluded."""
+    points = (_unescape(_mount(line)[0][4]) for line in mountinfo.splitlines())
+    return [point for point in points if path in Path(point).parents]
 
 
 def _mount(line: str) -> tuple[list[str], str]:

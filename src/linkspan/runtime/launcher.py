@@ -14,7 +14,6 @@ import subprocess
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -83,16 +82,18 @@ class Launcher:
             self._threads.shutdown()
             self._threads = None
         for root in reversed(self._bound):
-            # Busy: containers live on with their mounts below it, and the next daemon finds it shared.
-            with suppress(KernelError):
-                syscalls.unmount(str(root))
+            # Containers live on with their mounts below it: the next daemon finds it shared.
+            if not cgroups.below(_MOUNTINFO.read_text(), root):
+                syscalls.unmount(str(root), syscalls.MNT_DETACH)
         self._bound.clear()
 
     def _share(self, roots: Sequence[Path]) -> None:
         for root in roots:
             path = root.resolve()
-            if cgroups.is_shared(_MOUNTINFO.read_text(), path):
-                if os.path.ismount(path):
+            point = cgroups.mount_of(_MOUNTINFO.read_text(), path)
+            if point.shared:
+                # An earlier daemon's, which ended without taking it back.
+                if point.path == str(path) and point.root != "/":
                     self._bound.append(path)
                 continue
             syscalls.mount(str(path), str(path), flags=syscalls.MS_BIND | syscalls.MS_REC)
