@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import pytest
 
 T = TypeVar("T")
+Answer = Callable[[socket.socket, int, list[str]], None]
 CLONE_NEWNET = 0x40000000
 LIBC = ctypes.CDLL(None, use_errno=True)
 COUNTER = itertools.count()
@@ -28,7 +29,8 @@ class Namespace:
 
     def __init__(self, role: str) -> None:
         self.name = f"lk{os.getpid()}-{next(COUNTER)}-{role}"
-        self._servers: list[socket.socket] = []
+        self._closing = threading.Event()
+        self._servers: list[tuple[socket.socket, threading.Thread]] = []
         subprocess.run(["ip", "netns", "add", self.name], check=True)
         self._pool = ThreadPoolExecutor(1, initializer=self._enter)
         self.run("ip link set lo up")
@@ -64,12 +66,19 @@ class Namespace:
             server = self.open(kind, family)
             server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             server.bind(("", port))
-            self._servers.append(server)
+            server.settimeout(0.05)
             if kind == STREAM:
                 server.listen(64)
             answer = _answer_stream if kind == STREAM else _answer_datagram
-            threading.Thread(target=_serve, args=(server, answer, port, seen), daemon=True).start()
+            thread = threading.Thread(target=self._serve, args=(server, answer, port, seen))
+            self._servers.append((server, thread))
+            thread.start()
         return seen
+
+    def _serve(self, server: socket.socket, answer: Answer, port: int, seen: list[str]) -> None:
+        while not self._closing.is_set():
+            with contextlib.suppress(TimeoutError):
+                answer(server, port, seen)
 
     def ask(
         self,
@@ -93,9 +102,9 @@ class Namespace:
 
     def close(self) -> None:
         """Stop the servers, leave the namespace and delete it."""
-        for server in self._servers:
-            with contextlib.suppress(OSError):
-                server.shutdown(socket.SHUT_RDWR)
+        self._closing.set()
+        for server, thread in self._servers:
+            thread.join()
             server.close()
         self._pool.shutdown()
         subprocess.run(["ip", "netns", "del", self.name], check=True)
@@ -159,14 +168,6 @@ def _output(command: str) -> str:
     if result.returncode:
         raise RuntimeError(f"{command}: {result.stderr.strip()}")
     return result.stdout
-
-
-def _serve(
-    server: socket.socket, answer: Callable[[socket.socket, int, list[str]], None], port: int, seen: list[str]
-) -> None:
-    with contextlib.suppress(OSError):
-        while True:
-            answer(server, port, seen)
 
 
 def _answer_stream(server: socket.socket, port: int, seen: list[str]) -> None:
