@@ -24,7 +24,7 @@ class Hijacked(web.StreamResponse):
         super().__init__()
         self.force_close()
 
-    async def prepare(self, request: web.BaseRequest) -> None:  # type: ignore[override]
+    async def prepare(self, request: web.BaseRequest) -> None:
         """Send nothing."""
 
     async def write_eof(self, data: bytes = b"") -> None:
@@ -34,8 +34,11 @@ class Hijacked(web.StreamResponse):
 class _Protocol(asyncio.StreamReaderProtocol):
     """Streams of the hijacked connection; tells the HTTP server when the connection is gone."""
 
-    def __init__(self, reader: asyncio.StreamReader, http: asyncio.BaseProtocol) -> None:
+    def __init__(
+        self, reader: asyncio.StreamReader, transport: asyncio.Transport, http: asyncio.BaseProtocol
+    ) -> None:
         super().__init__(reader)
+        self._client = transport
         self._http = http
         self._hangup: select.epoll | None = None
 
@@ -46,8 +49,7 @@ class _Protocol(asyncio.StreamReaderProtocol):
 
     def _watch_hangup(self) -> None:
         """After the client's half-close, notice when it closes the other half too."""
-        transport = self._transport
-        descriptor = transport.get_extra_info("socket").fileno() if transport is not None else -1
+        descriptor = self._client.get_extra_info("socket").fileno()
         if descriptor < 0 or self._hangup is not None:
             return
         self._hangup = select.epoll()
@@ -56,8 +58,7 @@ class _Protocol(asyncio.StreamReaderProtocol):
 
     def _hung_up(self) -> None:
         self._stop_watching()
-        if self._transport is not None:
-            self._transport.abort()
+        self._client.abort()
 
     def _stop_watching(self) -> None:
         if self._hangup is not None:
@@ -65,10 +66,10 @@ class _Protocol(asyncio.StreamReaderProtocol):
             self._hangup.close()
             self._hangup = None
 
-    def connection_lost(self, exc: BaseException | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:
         self._stop_watching()
-        super().connection_lost(exc if isinstance(exc, Exception) else None)
-        self._http.connection_lost(exc)  # type: ignore[attr-defined]
+        super().connection_lost(exc)
+        self._http.connection_lost(exc)
 
 
 class RawStream:
@@ -104,7 +105,7 @@ async def hijack(request: web.Request, content_type: str) -> AsyncIterator[RawSt
         raise ConnectionResetError("the client went away")
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader(limit=65536, loop=loop)
-    protocol = _Protocol(reader, http)
+    protocol = _Protocol(reader, transport, http)
     protocol.connection_made(transport)
     transport.set_protocol(protocol)
     writer = asyncio.StreamWriter(transport, protocol, reader, loop)

@@ -29,7 +29,7 @@ def routes() -> list[web.RouteDef]:
 
 
 async def _list(request: web.Request) -> web.Response:
-    found = await engine(request).networks.list(filters(request, LIST_FILTERS))
+    found = await engine(request).networks.select(filters(request, LIST_FILTERS))
     asked = version(request)
     detailed = asked < (1, 28)
     return json_response([network_json(n, endpoints, asked, detailed) for n, endpoints in found])

@@ -39,7 +39,7 @@ class Networks:
         """Return the configured address pools in the shape of `docker info`."""
         return [{"Base": str(p.base), "Size": p.size} for p in self._controller.default_address_pools]
 
-    async def list(self, filters: Filters) -> list[tuple[Network, list[Endpoint]]]:
+    async def select(self, filters: Filters) -> list[tuple[Network, list[Endpoint]]]:
         """Return the networks that match `filters` (see `_matches`), with members."""
         found = await self._workers.run(self._controller.networks)
         members = [(n, self._controller.endpoints(n.id)) for n in found]
@@ -66,7 +66,7 @@ class Networks:
         """Remove the networks nobody is on; returns their names."""
         before = until(filters, time.time_ns())
         removed = []
-        for network, endpoints in await self.list({}):
+        for network, endpoints in await self.select({}):
             old = before is None or parse_moment(network.created) < before
             if (
                 network.name in PREDEFINED
