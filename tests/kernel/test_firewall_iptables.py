@@ -350,6 +350,24 @@ def test_without_the_raw_table(host: Host, monkeypatch: pytest.MonkeyPatch) -> N
     host.do(firewall.stop)
 
 
+def test_a_kernel_without_the_raw_table_is_named(host: Host, tmp_path: Path) -> None:
+    """A stand-in refuses the raw table as iptables-legacy does where the kernel lacks it."""
+    for name in ("", "-save", "-restore"):
+        refuse = (
+            'text=$(cat); case "$text" in *"*raw"*) echo "iptables-restore: unable to initialize table '
+            "'raw'\nError occurred at line: 1\" >&2; exit 2;; esac; printf '%s\n' \"$text\" | "
+        )
+        script = tmp_path / f"iptables{name}"
+        script.write_text(f'#!/bin/sh\n{refuse if name == "-restore" else ""}{host.binary}{name} "$@"\n')
+        script.chmod(0o755)
+    firewall = IptablesFirewall(str(tmp_path / "iptables"), ip6tables=False)
+    host.do(firewall.start)
+    before = host.rules()
+    with pytest.raises(KernelError, match=r"table 'raw'.*DOCKER_INSECURE_NO_IPTABLES_RAW=1"):
+        host.do(firewall.add, ENDPOINT)
+    assert host.rules() == before
+
+
 def test_without_ip6tables(host: Host) -> None:
     firewall = host.firewall(ip6tables=False)
     host.do(firewall.start)

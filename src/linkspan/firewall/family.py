@@ -29,7 +29,7 @@ text and 0.1 s by number. iptables-legacy compares in a few ns and never needs t
 """
 
 RAW_HINT = (
-    "; published ports are protected from direct access by rules in the raw table: set "
+    "; containers are protected from direct access by rules in the raw table: set "
     "DOCKER_INSECURE_NO_IPTABLES_RAW=1 in the daemon's environment to do without this protection"
 )
 
@@ -48,7 +48,7 @@ class FamilyRules:
         except RestoreFailed as failure:
             committed, refused = split_at(sections, failure.line)
             self._remove_present(rules if failure.line == 0 else _of_tables(rules, committed))
-            hint = RAW_HINT if refused and refused[0].table == RAW else ""
+            hint = RAW_HINT if refused and _lacks_raw(refused[0], failure) else ""
             raise failure.kernel_error("adding firewall rules", hint) from failure
 
     def uninstall(self, rules: Sequence[Rule], crowd: Mapping[Place, int]) -> None:
@@ -103,6 +103,11 @@ class FamilyRules:
             self.programs.restore(_sections(lines))
         except RestoreFailed as failure:
             raise failure.kernel_error("removing firewall rules") from failure
+
+
+def _lacks_raw(section: Section, failure: RestoreFailed) -> bool:
+    """Whether the raw table as a whole was refused, not a rule for it."""
+    return section.table == RAW and failure.culprit in ("*raw", "COMMIT")
 
 
 def _sections(lines: Mapping[str, Sequence[str]]) -> list[Section]:
