@@ -98,6 +98,9 @@ def _unusable(name: str, reason: str) -> str:
         return f'exec: "{name}": executable file not found in $PATH'
     if "no such file" in reason:
         return f'exec: "{name}": stat {name}: no such file or directory'
+    # crun's word for everything that is no regular file.
+    if "operation not permitted" in reason:
+        reason = "is a directory"
     return f'exec: "{name}": {reason}'
 
 

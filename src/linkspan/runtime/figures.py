@@ -38,7 +38,7 @@ def processes(root: Path, path: str, v2: bool) -> list[int]:
 
 def remove(root: Path, path: str, v2: bool) -> None:
     """Remove the cgroup from every hierarchy; missing or busy ones are left."""
-    for directory in [root] if v2 else [child for child in root.iterdir() if child.is_dir()]:
+    for directory in [root] if v2 else sorted(root.glob("*/")):
         top = directory / path.lstrip("/")
         with suppress(OSError):
             for child in sorted((p for p in top.rglob("*") if p.is_dir()), reverse=True):
