@@ -1,0 +1,61 @@
+"""What every test may rely on: at the end of the session the machine is as it was."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+MARK = f"LINKSPAN_TEST_SESSION={uuid.uuid4().hex}"
+os.environ.update([MARK.split("=")])
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_is_left_behind() -> Iterator[None]:
+    """Fail the session when a process, mount, cgroup, link, rule or file of the tests outlives it.
+
+    Processes are found by a variable that all our children inherit. Everything else is looked for on the
+    whole machine, so only where nobody else is at work (CI).
+    """
+    before = _machine()
+    yield
+    left = _processes()
+    if os.environ.get("CI"):
+        left += sorted(_machine() - before)
+    assert not left, "left behind by the tests:\n" + "\n".join(left)
+
+
+def _processes() -> list[str]:
+    found = []
+    for directory in Path("/proc").iterdir():
+        if not directory.name.isdigit() or int(directory.name) == os.getpid():
+            continue
+        try:
+            environment = (directory / "environ").read_bytes()
+            command = (directory / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:  # it has ended meanwhile, or is not ours to read
+            continue
+        if MARK.encode() in environment.split(b"\0"):
+            found.append(f"process {directory.name}: {command}")
+    return found
+
+
+def _machine() -> set[str]:
+    """Everything a test may forget, one line each."""
+    lines = {f"mount {line.split()[4]}" for line in Path("/proc/self/mountinfo").read_text().splitlines()}
+    lines |= {f"link {path.name}" for path in Path("/sys/class/net").iterdir()}
+    patterns = ("linkspan*", "netns/*", "linkspan*/*")
+    for root in (Path("/run"), Path("/var/lib"), Path(tempfile.gettempdir())):
+        lines |= {f"file {path}" for pattern in patterns for path in root.glob(pattern)}
+    cgroups = Path("/sys/fs/cgroup")
+    lines |= {f"cgroup {path}" for path in cgroups.glob("**/linkspan*") if path.is_dir()}
+    if os.geteuid() == 0:
+        for command in ("iptables-save", "ip6tables-save"):
+            saved = subprocess.run([command], capture_output=True, text=True, check=False).stdout
+            lines |= {f"{command}: {line}" for line in saved.splitlines() if line.startswith("-A")}
+    return lines
