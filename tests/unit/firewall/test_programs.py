@@ -29,7 +29,7 @@ def folder(tmp_path: Path) -> Path:
     install(tmp_path, "ip6tables", "echo 'ip6tables v1.8.9 (legacy)'")
     install(tmp_path, "iptables-save", "printf '*nat\\n:DOCKER - [0:0]\\n-A DOCKER -j ONE\\nCOMMIT\\n'")
     install(tmp_path, "ip6tables-save", "echo 'no memory' >&2; exit 1")
-    install(tmp_path, "iptables-restore", f'echo "$@" > {tmp_path}/arguments; cat > {tmp_path}/input')
+    install(tmp_path, "iptables-restore", f'echo "$@" > {tmp_path}/arguments; tee {tmp_path}/input')
     install(tmp_path, "ip6tables-restore", "echo 'ip6tables-restore: line 6 failed' >&2; exit 1")
     return tmp_path
 
@@ -51,7 +51,7 @@ def test_a_missing_program_names_the_package(folder: Path, name: str) -> None:
 def test_restore_and_save(folder: Path) -> None:
     four = Programs(4, str(folder / "iptables"))
     four.restore(SECTIONS)
-    assert (folder / "arguments").read_text() == "--noflush --wait\n"
+    assert (folder / "arguments").read_text() == "--noflush --wait --verbose\n"
     assert (folder / "input").read_text().startswith("*raw\n-A PREROUTING -j DROP\nCOMMIT\n*nat\n")
     assert four.save()["nat"].rules("DOCKER") == ["-j ONE"]
 
