@@ -27,16 +27,19 @@ STREAM, DATAGRAM = socket.SOCK_STREAM, socket.SOCK_DGRAM
 class Namespace:
     """One network namespace, with a thread that lives in it: what `call` runs, runs there."""
 
-    def __init__(self, role: str) -> None:
-        self.name = f"lk{os.getpid()}-{next(COUNTER)}-{role}"
+    def __init__(self, role: str, path: str = "") -> None:
+        """Make a namespace, or enter the one mounted at `path`, which is somebody else's to remove."""
+        self.name = "" if path else f"lk{os.getpid()}-{next(COUNTER)}-{role}"
+        self._path = path or f"/run/netns/{self.name}"
         self._closing = threading.Event()
         self._servers: list[tuple[socket.socket, threading.Thread]] = []
-        subprocess.run(["ip", "netns", "add", self.name], check=True)
+        if self.name:
+            subprocess.run(["ip", "netns", "add", self.name], check=True)
         self._pool = ThreadPoolExecutor(1, initializer=self._enter)
         self.run("ip link set lo up")
 
     def _enter(self) -> None:
-        descriptor = os.open(f"/run/netns/{self.name}", os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
         try:
             if LIBC.setns(descriptor, CLONE_NEWNET):
                 raise OSError(ctypes.get_errno(), "setns")
@@ -107,7 +110,8 @@ class Namespace:
             thread.join()
             server.close()
         self._pool.shutdown()
-        subprocess.run(["ip", "netns", "del", self.name], check=True)
+        if self.name:
+            subprocess.run(["ip", "netns", "del", self.name], check=True)
 
 
 class Topology:
@@ -156,6 +160,11 @@ class Topology:
         if gateway:
             inside.run(f"ip route add default via {gateway}")
         return inside
+
+    def visit(self, path: str) -> Namespace:
+        """Enter a namespace that is mounted at `path`; left when the topology is closed."""
+        self.containers.append(Namespace("", path))
+        return self.containers[-1]
 
     def close(self) -> None:
         """Delete every namespace."""

@@ -36,8 +36,9 @@ class Registry:
     def load(self) -> None:
         """Read everything from the store."""
         with self.lock:
-            for document in self.store.all(NETWORK):
-                self._index(decode(Network, document))
+            found = [decode(Network, document) for document in self.store.all(NETWORK)]
+            for network in sorted(found, key=lambda network: network.created):
+                self._index(network)
             for document in self.store.all(SANDBOX):
                 self._index_sandbox(decode(Sandbox, document))
 

@@ -1,0 +1,192 @@
+"""Networks: subnets in Docker's order, options, refusals in Docker's words, nothing left by a failure."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address, ip_network
+
+import pytest
+
+from linkspan.blueprint.facts import Fence, Masquerade, SkipOwnBridge
+from linkspan.blueprint.parts import Address, Bridge, Sysctl
+from linkspan.model.errors import Conflict, Forbidden, InvalidParameter, LinkspanError, NotFound, Unavailable
+from linkspan.model.network import NetworkSpec, PoolRequest
+from linkspan.network.options import BRIDGE
+
+
+def test_subnets_come_in_dockers_order_and_skip_the_hosts_routes(house):
+    house.kernel.routes = [ip_network("172.19.5.0/24"), ip_network("10.0.0.0/8")]
+    found = [str(house.network(f"n{number}").pools[0].subnet) for number in range(3)]
+    assert found == ["172.18.0.0/16", "172.20.0.0/16", "172.21.0.0/16"]
+
+
+def test_a_network_is_a_bridge_with_its_gateway(house):
+    network = house.network("front")
+    assert network.bridge == f"br-{network.id[:12]}"
+    bridge = next(part for part in house.kernel.of(Bridge) if part.name == network.bridge)
+    assert bridge.owner == f"linkspan:network:{network.id}" and bridge.mtu == 1500 and bridge.mac
+    assert any(
+        part.link == network.bridge and str(part.interface) == "172.18.0.1/16"
+        for part in house.kernel.of(Address)
+    )
+    subnet = network.pools[0].subnet
+    assert {
+        Fence(network.bridge, subnet),
+        Masquerade(subnet, network.bridge),
+        SkipOwnBridge(network.bridge),
+    } <= set(house.firewall.facts)
+
+
+def test_removing_a_network_takes_everything_away(house):
+    before = house.snapshot()
+    network = house.network("front")
+    house.controller.remove_network(network.id[:10])
+    assert house.snapshot() == before
+    assert house.network("again").pools[0].subnet == network.pools[0].subnet
+
+
+def test_a_failure_at_any_step_of_creating_leaves_nothing(house):
+    before = house.snapshot()
+    for step in (1, 2):
+        house.faults.arm(step)
+        with pytest.raises(LinkspanError, match=r"Input/output error"):
+            house.network("front")
+        assert house.snapshot() == before
+
+
+def test_removing_goes_on_after_an_error(house):
+    house.network("front")
+    house.faults.arm(1)
+    with pytest.raises(LinkspanError, match=r"removing network front: doing remove"):
+        house.controller.remove_network("front")
+    with pytest.raises(NotFound):
+        house.controller.network("front")
+
+
+def test_options_of_a_bridge_network(house):
+    options = {
+        BRIDGE + "name": "br-mine",
+        BRIDGE + "enable_icc": "false",
+        BRIDGE + "enable_ip_masquerade": "false",
+        "com.docker.network.driver.mtu": "1400",
+        "com.docker.network.container_iface_prefix": "net",
+    }
+    network = house.network("front", options=tuple(options.items()))
+    assert network.bridge == "br-mine"
+    assert next(part for part in house.kernel.of(Bridge) if part.name == "br-mine").mtu == 1400
+    facts = [fact for fact in house.firewall.facts if fact.bridge == "br-mine"]
+    assert facts == [Fence("br-mine", network.pools[0].subnet, icc=False)]
+    assert Sysctl("net.bridge.bridge-nf-call-iptables", "1") in house.kernel.parts
+    assert house.join("web", "front").endpoints[0].link == "net0"
+
+
+def test_an_internal_network_has_no_masquerading_and_no_gateway_for_its_containers(house):
+    network = house.network("inside", internal=True)
+    facts = [fact for fact in house.firewall.facts if fact.bridge == network.bridge]
+    assert facts == [Fence(network.bridge, network.pools[0].subnet, internal=True)]
+    sandbox = house.join("web", "inside", publish=[(8080, 80)])
+    assert sandbox.endpoints[0].gateway4 is None and sandbox.bindings == ()
+
+
+def test_a_link_that_exists_is_adopted_and_one_that_is_no_bridge_refused(house):
+    house.kernel.give("br0", "bridge")
+    house.kernel.give("lan", "veth")
+    assert house.network("a", options=((BRIDGE + "name", "br0"),)).adopted
+    with pytest.raises(Forbidden, match=r"existing interface lan is not a bridge"):
+        house.network("b", options=((BRIDGE + "name", "lan"),))
+
+
+def test_ip_range_gateway_and_auxiliary_addresses(house):
+    pool = PoolRequest(
+        ip_network("10.1.0.0/16"),
+        ip_network("10.1.5.0/24"),
+        ip_address("10.1.5.254"),
+        (("router", ip_address("10.1.5.0")), ("DefaultGatewayIPv4", ip_address("10.1.0.9"))),
+    )
+    network = house.controller.create_network(NetworkSpec("front", pools=(pool,)))
+    endpoint = house.join("web", "front").endpoints[0]
+    assert network.pools[0].gateway == ip_address("10.1.5.254")
+    assert str(endpoint.ipv4) == "10.1.5.1/16"
+    assert endpoint.gateway4 == ip_address("10.1.0.9")
+
+
+def test_a_full_subnet_says_so(house):
+    house.network("tiny", "10.1.0.0/30")
+    house.join("web", "tiny")
+    with pytest.raises(LinkspanError, match=r"no available addresses on this pool") as caught:
+        house.join("db", "tiny")
+    assert caught.value.status == Unavailable.status
+
+
+def test_ipv6_networks_get_a_ula_subnet(house):
+    network = house.network("six", enable_ipv6=True)
+    assert [pool.subnet.prefixlen for pool in network.pools] == [16, 64]
+    assert network.pools[1].subnet.subnet_of(ip_network("fd00::/8"))
+    endpoint = house.join("web", "six").endpoints[0]
+    assert endpoint.ipv6.ip == network.pools[1].subnet[2]
+    assert endpoint.gateway6 == network.pools[1].subnet[1]
+
+
+def test_refusals(house):
+    house.network("front", "10.1.0.0/24", options=((BRIDGE + "name", "br-a"),))
+    cases = [
+        (NetworkSpec("bridge"), Forbidden, "operation is not permitted on predefined bridge network"),
+        (NetworkSpec("front"), Conflict, "network with name front already exists"),
+        (NetworkSpec(" "), InvalidParameter, "name is empty"),
+        (NetworkSpec("x", driver="weird"), NotFound, "could not find plugin weird in v1 plugin registry"),
+        (NetworkSpec("x", driver="overlay"), Forbidden, "This node is not a swarm manager"),
+        (NetworkSpec("x", driver="host"), Forbidden, 'only one instance of "host" network is allowed'),
+        (NetworkSpec("x", enable_ipv4=False), InvalidParameter, "IPv4 or IPv6 must be enabled"),
+        (
+            NetworkSpec("x", pools=(PoolRequest(ip_network("10.1.0.128/25")),)),
+            Forbidden,
+            "invalid pool request: Pool overlaps with other one on this address space",
+        ),
+        (
+            NetworkSpec(
+                "x", pools=(PoolRequest(ip_network("10.2.0.0/24")), PoolRequest(ip_network("10.3.0.0/24")))
+            ),
+            Forbidden,
+            "bridge driver doesn't support multiple subnets",
+        ),
+        (
+            NetworkSpec("x", options=((BRIDGE + "gateway_mode_ipv4", "isolated"),)),
+            InvalidParameter,
+            "gateway mode 'isolated' can only be used for an internal network",
+        ),
+        (
+            NetworkSpec("x", options=((BRIDGE + "name", "br-a"),)),
+            Forbidden,
+            r"cannot create network \w+ \(br-a\): conflicts with network \w+ \(br-a\):"
+            " networks have same bridge name",
+        ),
+    ]
+    before = house.snapshot()
+    for spec, kind, text in cases:
+        with pytest.raises(kind, match=text):
+            house.controller.create_network(spec)
+        assert house.snapshot() == before
+
+
+def test_a_network_in_use_or_predefined_stays(house):
+    house.network("front")
+    sandbox = house.join("web", "front")
+    endpoint = sandbox.endpoints[0]
+    with pytest.raises(Forbidden) as caught:
+        house.controller.remove_network("front")
+    assert str(caught.value) == (
+        "error while removing network: network front has active endpoints"
+        f' (name:"web" id:"{endpoint.id[:12]}")'
+    )
+    with pytest.raises(Forbidden, match=r"^bridge is a pre-defined network and cannot be removed$"):
+        house.controller.remove_network("bridge")
+
+
+def test_looking_up(house):
+    network = house.network("front")
+    for reference in (network.id, "front", network.id[:6]):
+        assert house.controller.network(reference) == network
+    with pytest.raises(InvalidParameter, match=r"is ambiguous"):
+        for number in range(20):
+            house.network(f"n{number}", f"10.{number + 1}.0.0/24")
+        for digit in "0123456789abcdef":
+            house.controller.network(digit)
