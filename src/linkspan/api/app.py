@@ -19,6 +19,7 @@ from linkspan.api import (
     exec,
     images,
     networks,
+    streams,
     system,
     versions,
     volumes,
@@ -27,7 +28,7 @@ from linkspan.api.context import BODY_LIMIT, ENGINE, VERSION, Handler, json_resp
 from linkspan.engine.engine import Engine
 from linkspan.model.errors import InvalidParameter
 
-RESOURCES = (system, containers, exec, archive, images, networks, volumes, events)
+RESOURCES = (system, containers, streams, exec, archive, images, networks, volumes, events)
 
 
 def application(engine: Engine) -> web.Application:

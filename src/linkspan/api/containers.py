@@ -1,0 +1,181 @@
+"""/containers: create, list, inspect, and everything that changes a container's run state."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from aiohttp import web
+
+from linkspan.api.context import empty, engine, json_response, streaming, version
+from linkspan.api.network_json import endpoint_config
+from linkspan.api.query import filters, flag, json_body, number
+from linkspan.api.versions import ApiVersion, has
+from linkspan.engine.create import CreateRequest
+from linkspan.engine.listing import FILTERS
+from linkspan.model.errors import InvalidParameter
+from linkspan.model.network import EndpointConfig
+
+PRUNE_FILTERS = frozenset({"label", "label!", "until"})
+
+
+def routes() -> list[web.RouteDef]:
+    """Return the routes of this resource."""
+    return [
+        web.get("/containers/json", _list, allow_head=False),
+        web.post("/containers/create", _create),
+        web.post("/containers/prune", _prune),
+        web.get("/containers/{id}/json", _inspect, allow_head=False),
+        web.get("/containers/{id}/top", _top, allow_head=False),
+        web.post("/containers/{id}/start", _start),
+        web.post("/containers/{id}/stop", _stop),
+        web.post("/containers/{id}/restart", _restart),
+        web.post("/containers/{id}/kill", _kill),
+        web.post("/containers/{id}/pause", _pause),
+        web.post("/containers/{id}/unpause", _unpause),
+        web.post("/containers/{id}/rename", _rename),
+        web.post("/containers/{id}/update", _update),
+        web.post("/containers/{id}/resize", _resize),
+        web.post("/containers/{id}/wait", _wait),
+        web.delete("/containers/{id}", _remove),
+    ]
+
+
+async def _list(request: web.Request) -> web.Response:
+    rows = await engine(request).containers.list(
+        everything=flag(request, "all"),
+        limit=number(request, "limit", 0) or 0,
+        size=flag(request, "size"),
+        filters=filters(request, FILTERS),
+    )
+    return json_response(rows)
+
+
+async def _create(request: web.Request) -> web.Response:
+    body = await json_body(request)
+    asked = CreateRequest(
+        config=body,
+        host_config=_object(body, "HostConfig"),
+        networks=_endpoints(_object(body, "NetworkingConfig"), version(request)),
+        name=request.query.get("name", ""),
+    )
+    answer = await engine(request).containers.create(asked)
+    return json_response({"Id": answer.id, "Warnings": list(answer.warnings)}, 201)
+
+
+def _object(body: dict[str, Any], name: str) -> dict[str, Any]:
+    found = body.get(name)
+    if found is not None and not isinstance(found, dict):
+        raise InvalidParameter(
+            f"invalid JSON: json: cannot unmarshal value into Go struct field {name} of type object"
+        )
+    return found or {}
+
+
+def _endpoints(body: dict[str, Any], asked: ApiVersion) -> dict[str, EndpointConfig]:
+    """Decode NetworkingConfig; several endpoints in one create came with API 1.44."""
+    given = body.get("EndpointsConfig") or {}
+    if len(given) > 1 and not has(asked, "several endpoints in create"):
+        names = ", ".join(given)
+        raise InvalidParameter(f"Container cannot be created with multiple network endpoints: {names}")
+    return {name: endpoint_config(settings) for name, settings in given.items()}
+
+
+async def _inspect(request: web.Request) -> web.Response:
+    asked = version(request)
+    document = await engine(request).containers.inspect(
+        request.match_info["id"],
+        size=flag(request, "size"),
+        legacy=not has(asked, "no legacy network settings"),
+        dns_names=has(asked, "several endpoints in create"),
+    )
+    return json_response(document)
+
+
+async def _top(request: web.Request) -> web.Response:
+    ps_args = request.query.get("ps_args", "")
+    return json_response(await engine(request).containers.top(request.match_info["id"], ps_args))
+
+
+async def _start(request: web.Request) -> web.Response:
+    changed = await engine(request).containers.lifecycle.start(request.match_info["id"])
+    return empty(204 if changed else 304)
+
+
+async def _stop(request: web.Request) -> web.Response:
+    changed = await engine(request).containers.lifecycle.stop(
+        request.match_info["id"], number(request, "t"), request.query.get("signal", "")
+    )
+    return empty(204 if changed else 304)
+
+
+async def _restart(request: web.Request) -> web.Response:
+    await engine(request).containers.lifecycle.restart(
+        request.match_info["id"], number(request, "t"), request.query.get("signal", "")
+    )
+    return empty()
+
+
+async def _kill(request: web.Request) -> web.Response:
+    signal = request.query.get("signal", "")
+    await engine(request).containers.lifecycle.kill(request.match_info["id"], signal)
+    return empty()
+
+
+async def _pause(request: web.Request) -> web.Response:
+    await engine(request).containers.lifecycle.pause(request.match_info["id"])
+    return empty()
+
+
+async def _unpause(request: web.Request) -> web.Response:
+    await engine(request).containers.lifecycle.unpause(request.match_info["id"])
+    return empty()
+
+
+async def _rename(request: web.Request) -> web.Response:
+    name = request.query.get("name", "")
+    await engine(request).containers.lifecycle.rename(request.match_info["id"], name)
+    return empty()
+
+
+async def _update(request: web.Request) -> web.Response:
+    body = await json_body(request)
+    warnings = await engine(request).containers.lifecycle.update(request.match_info["id"], body)
+    return json_response({"Warnings": warnings or None})
+
+
+async def _resize(request: web.Request) -> web.Response:
+    height, width = number(request, "h", 0) or 0, number(request, "w", 0) or 0
+    await engine(request).containers.lifecycle.resize(request.match_info["id"], height, width)
+    return empty(200)
+
+
+@streaming
+async def _wait(request: web.Request) -> web.StreamResponse:
+    """Send the headers at once, the outcome when there is one: clients start the container in between."""
+    future = engine(request).containers.wait(request.match_info["id"], request.query.get("condition", ""))
+    try:
+        response = web.StreamResponse(headers={"Content-Type": "application/json"})
+        await response.prepare(request)
+        outcome = await future
+        document: dict[str, Any] = {"StatusCode": outcome.code}
+        if outcome.error:
+            document["Error"] = {"Message": outcome.error}
+        await response.write_eof(json.dumps(document).encode() + b"\n")
+    finally:
+        future.cancel()
+    return response
+
+
+async def _remove(request: web.Request) -> web.Response:
+    if flag(request, "link"):
+        raise InvalidParameter("legacy links cannot be removed: disconnect or remove the container")
+    await engine(request).containers.remove(
+        request.match_info["id"], force=flag(request, "force"), volumes=flag(request, "v")
+    )
+    return empty()
+
+
+async def _prune(request: web.Request) -> web.Response:
+    pruned = await engine(request).containers.prune(filters(request, PRUNE_FILTERS))
+    return json_response({"ContainersDeleted": list(pruned.ids) or None, "SpaceReclaimed": pruned.reclaimed})

@@ -1,0 +1,71 @@
+"""The engine: the use cases of one host put together, started in order and stopped in reverse."""
+
+from __future__ import annotations
+
+import uuid
+
+from linkspan.engine.containers import Containers
+from linkspan.engine.events import Events
+from linkspan.engine.execs import Execs
+from linkspan.engine.house import House
+from linkspan.engine.images import ImageUseCases
+from linkspan.engine.networks import Networks
+from linkspan.engine.settings import DaemonSettings
+from linkspan.engine.volumes import VolumeUseCases
+
+_DAEMON = "daemon"
+
+
+class Engine:
+    """Everything the API can ask for, by family."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self.id = ""
+        self.warnings: list[str] = []
+        self.execs = Execs(house)
+        self.containers = Containers(house, self.execs)
+        self.networks = Networks(house.network, house.registry, house.workers, house.events)
+        self.images = ImageUseCases(house)
+        self.volumes = VolumeUseCases(house)
+
+    @property
+    def settings(self) -> DaemonSettings:
+        """Return what the daemon was started with."""
+        return self._house.settings
+
+    @property
+    def events(self) -> Events:
+        """Return the event bus."""
+        return self._house.events
+
+    @property
+    def runtime_name(self) -> str:
+        """Return the name of the OCI runtime."""
+        return self._house.runtime.name
+
+    async def start(self) -> None:
+        """Bring networks up, offer the embedded image, take over containers, apply restart policies."""
+        house = self._house
+        self.id = await house.workers.run(self._identity)
+        await house.workers.run(house.network.start)
+        await self.images.start()
+        await self.containers.recover()
+
+    def _identity(self) -> str:
+        """Return this daemon's lasting id."""
+        known = self._house.store.get(_DAEMON, "identity")
+        if known is None:
+            known = {"id": str(uuid.uuid4())}
+            self._house.store.put(_DAEMON, "identity", known)
+        return str(known["id"])
+
+    async def stop(self) -> None:
+        """Stop the containers (not with live-restore), end the streams, and let go of the adapters."""
+        house = self._house
+        await self.containers.shut_down()
+        house.events.close()
+        if not house.settings.live_restore:
+            await house.workers.run(house.network.stop)
+        await house.workers.stop()
+        house.runtime.close()

@@ -1,0 +1,58 @@
+"""Everything that the use cases of containers work with: the adapters, the registry and the event bus."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from linkspan.engine.events import Events
+from linkspan.engine.files import Files
+from linkspan.engine.registry import Registry
+from linkspan.engine.settings import DaemonSettings
+from linkspan.engine.workers import Workers
+from linkspan.model.container import Container
+from linkspan.network.controller import Controller
+from linkspan.runtime.images.library import Images
+from linkspan.runtime.rootfs import Overlay
+from linkspan.runtime.runtime import Runtime
+from linkspan.runtime.volumes import Volumes
+from linkspan.store.database import Store
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """The adapters and the shared state of the engine."""
+
+    settings: DaemonSettings
+    store: Store
+    workers: Workers
+    events: Events
+    registry: Registry
+    network: Controller
+    runtime: Runtime
+    overlay: Overlay
+    images: Images
+    volumes: Volumes
+
+    def directory(self, id: str) -> Path:
+        """Return where the files of a container are kept."""
+        return self.settings.data_root / "containers" / id
+
+    def files(self, id: str) -> Files:
+        """Return the paths of a container's hosts, hostname and resolv.conf."""
+        return Files.of(self.directory(id))
+
+    def log_path(self, id: str) -> Path:
+        """Return the path of a container's log."""
+        return self.directory(id) / "container.log"
+
+    def tell(self, container: Container, action: str, **attributes: str) -> None:
+        """Publish an event of a container with its labels, image and name."""
+        everything = {**container.labels, "image": container.image, "name": container.name, **attributes}
+        self.events.publish("container", action, container.id, everything)
+
+    def tell_network(self, container: Container, action: str, network_id: str) -> None:
+        """Publish that a container was connected to or disconnected from a network."""
+        network = self.network.network(network_id)
+        attributes = {"container": container.id, "name": network.name, "type": network.driver}
+        self.events.publish("network", action, network.id, attributes)

@@ -1,0 +1,41 @@
+"""What a container asks of the network: its sandbox request (pure)."""
+
+from __future__ import annotations
+
+from linkspan.model.container import Container
+from linkspan.model.network import EndpointRequest
+from linkspan.model.port_grammar import publish_requests
+from linkspan.model.ports import PublishRequest
+from linkspan.model.sandbox import ContainerIdentity, SandboxRequest
+
+
+def identity(container: Container) -> ContainerIdentity:
+    """Return who the sandbox of `container` belongs to."""
+    return ContainerIdentity(
+        id=container.id,
+        name=container.name,
+        hostname=str(container.config.get("Hostname") or ""),
+        domainname=str(container.config.get("Domainname") or ""),
+    )
+
+
+def published(container: Container) -> tuple[PublishRequest, ...]:
+    """Return the ports to publish; raises InvalidParameter for bad grammar."""
+    host, config = container.host_config, container.config
+    return publish_requests(
+        host.get("PortBindings") or {},
+        tuple(config.get("ExposedPorts") or ()),
+        bool(host.get("PublishAllPorts")),
+    )
+
+
+def sandbox_request(container: Container) -> SandboxRequest:
+    """Return the request for the sandbox of `container` (its mode is not "container:…")."""
+    mode = container.network_mode
+    ports = published(container)
+    return SandboxRequest(
+        container=identity(container),
+        mode=mode,
+        endpoints=tuple(EndpointRequest(name, config) for name, config in container.networks.items()),
+        publish=() if mode in ("host", "none") else ports,
+    )

@@ -1,0 +1,231 @@
+"""Starting a container: root file system, sandbox, files, process; a failure anywhere leaves nothing."""
+
+from __future__ import annotations
+
+import logging
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from linkspan.engine import files
+from linkspan.engine.failures import Failure, explain
+from linkspan.engine.house import House
+from linkspan.engine.joining import sandbox_request
+from linkspan.engine.process import Place, container_process
+from linkspan.engine.registry import Managed, Outcome
+from linkspan.engine.storage import Storage
+from linkspan.model.container import Container, Health
+from linkspan.model.errors import Conflict, LinkspanError, NotFound
+from linkspan.model.sandbox import Sandbox
+from linkspan.model.timestamps import rfc3339
+from linkspan.runtime.process import Created
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Launched:
+    """A container that runs: its processes, and its own sandbox (None when it shares another's)."""
+
+    created: Created
+    sandbox: Sandbox | None
+    hostname: str
+
+
+class Launcher:
+    """Brings a container's process up. The caller holds the container's lock."""
+
+    def __init__(self, house: House, storage: Storage) -> None:
+        self._house = house
+        self._storage = storage
+
+    async def launch(self, managed: Managed) -> None:
+        """Start the container's process, record it and tell; raises LinkspanError, leaving nothing behind."""
+        house = self._house
+        try:
+            launched = await house.workers.run(self._assemble, managed.container)
+        except Exception as error:
+            failure = explain(error, managed.container)
+            await self._record_failure(managed, failure)
+            raise failure.error from error
+        self._record(managed, launched)
+        await house.registry.save(managed)
+        for endpoint in launched.sandbox.endpoints if launched.sandbox else ():
+            house.tell_network(managed.container, "connect", endpoint.network_id)
+        house.tell(managed.container, "start")
+        managed.tell_start()
+
+    def _record(self, managed: Managed, launched: Launched) -> None:
+        managed.started = time.monotonic()
+        if not managed.container.config["Hostname"] and launched.hostname:
+            managed.change(config={**managed.container.config, "Hostname": launched.hostname})
+        test = (managed.container.config.get("Healthcheck") or {}).get("Test") or []
+        managed.change_state(
+            running=True,
+            paused=False,
+            restarting=False,
+            dead=False,
+            oom_killed=False,
+            pid=launched.created.pid,
+            exit_code=0,
+            error="",
+            started_at=rfc3339(time.time_ns()),
+            health=Health() if test and test[0] not in ("NONE", "") else None,
+        )
+
+    async def _record_failure(self, managed: Managed, failure: Failure) -> None:
+        managed.change_state(
+            running=False,
+            restarting=False,
+            paused=False,
+            pid=0,
+            exit_code=failure.code,
+            error=str(failure.error),
+            health=None,
+        )
+        await self._house.registry.save(managed)
+        managed.tell_failed_start(Outcome(failure.code, str(failure.error)))
+
+    def _assemble(self, container: Container) -> Launched:
+        """Do all that blocks, undoing what was done when a step fails."""
+        house = self._house
+        with ExitStack() as undo:
+            self._storage.prepare(container)
+            rootfs = house.overlay.mount(container.id)
+            undo.callback(_quietly, partial(house.overlay.unmount, container.id))
+            sandbox, place = self._networked(container, rootfs, undo)
+            undo.callback(_quietly, partial(house.runtime.delete, container.id, force=True))
+            created = house.runtime.create(container_process(container, place))
+            house.runtime.start(container.id)
+            undo.pop_all()
+        return Launched(created, sandbox, place.hostname)
+
+    def _networked(self, container: Container, rootfs: Path, undo: ExitStack) -> tuple[Sandbox | None, Place]:
+        mode = container.network_mode
+        if mode.startswith("container:"):
+            return None, self._shared(container, mode.partition(":")[2], rootfs)
+        house = self._house
+        sandbox = house.network.join(sandbox_request(container))
+        undo.callback(_quietly, partial(house.network.leave, container.id))
+        self.write_files(container, sandbox)
+        return sandbox, self._place(container, rootfs, sandbox.key or None)
+
+    def _place(self, container: Container, rootfs: Path, netns: str | None) -> Place:
+        return Place(
+            rootfs=rootfs,
+            log=self._house.log_path(container.id),
+            files=self._house.files(container.id),
+            hostname=str(container.config.get("Hostname") or ""),
+            domainname=str(container.config.get("Domainname") or ""),
+            netns=netns,
+            pid=self._namespace(container, "PidMode", "pid"),
+            ipc=self._namespace(container, "IpcMode", "ipc"),
+            shm=self._shm(container),
+        )
+
+    def _shm(self, container: Container) -> str:
+        """Return the /dev/shm of the container whose IPC namespace is shared, or ""."""
+        mode = str(container.host_config["IpcMode"])
+        if not mode.startswith("container:"):
+            return ""
+        return self._house.runtime.shm_path(self._running(mode.partition(":")[2], "IPC").id)
+
+    def _shared(self, container: Container, target_id: str, rootfs: Path) -> Place:
+        """Use the namespace and the three files of the container whose network is shared."""
+        target = self._running(target_id, "network")
+        sandbox = self._sandbox_of(target)
+        place = self._place(container, rootfs, sandbox.key or None)
+        return replace(
+            place,
+            files=self._house.files(sandbox.container.id),
+            hostname=str(target.config.get("Hostname") or ""),
+            domainname=str(target.config.get("Domainname") or ""),
+        )
+
+    def _sandbox_of(self, target: Container) -> Sandbox:
+        """Return the sandbox that `target` lives in, which may be a third container's."""
+        mode = target.network_mode
+        owner = self._running(mode.partition(":")[2], "network") if mode.startswith("container:") else target
+        sandbox = self._house.network.sandbox(owner.id)
+        if sandbox is None:
+            return self._sandbox_of(owner) if owner is not target else self._lost(target)
+        return sandbox
+
+    def _lost(self, target: Container) -> Sandbox:
+        raise Conflict(f"container {target.name} has no network namespace")
+
+    def _namespace(self, container: Container, field: str, kind: str) -> str:
+        """Return /proc/PID/ns/KIND for "container:ID" in HostConfig, else ""."""
+        mode = str(container.host_config.get(field) or "")
+        if not mode.startswith("container:"):
+            return ""
+        target = self._running(mode.partition(":")[2], "IPC" if kind == "ipc" else "PID")
+        return f"/proc/{target.state.pid}/ns/{kind}"
+
+    def _running(self, reference: str, kind: str) -> Container:
+        try:
+            target = self._house.registry.find(reference).container
+        except NotFound as error:
+            raise Conflict(f"joining {kind} namespace of container: {error}") from None
+        if target.state.restarting:
+            raise Conflict(f"Container {target.id} is restarting, wait until the container is running")
+        if not target.state.running:
+            raise Conflict(
+                f"cannot join {kind} namespace of a non running container: "
+                f"container {target.name} is {target.state.status}"
+            )
+        return target
+
+    def write_files(self, container: Container, sandbox: Sandbox) -> None:
+        """Write hosts, hostname and resolv.conf of a container that has the sandbox `sandbox`."""
+        own = self._house.files(container.id)
+        config, host = container.config, container.host_config
+        hostname, domain = str(config.get("Hostname") or ""), str(config.get("Domainname") or "")
+        files.write(own.hostname, files.full_name(hostname, domain) + "\n")
+        files.write(own.hosts, self._hosts(container, sandbox, hostname, domain))
+        settings = self._house.settings
+        text = files.resolv_text(
+            files.host_resolv(),
+            host.get("Dns") or settings.dns,
+            host.get("DnsSearch") or settings.dns_search,
+            host.get("DnsOptions") or settings.dns_options,
+            keep_loopback=sandbox.key == "",
+        )
+        files.write(own.resolv, text)
+
+    def _hosts(self, container: Container, sandbox: Sandbox, hostname: str, domain: str) -> str:
+        extra = files.extra_hosts(container.host_config.get("ExtraHosts") or (), self._gateways())
+        if sandbox.key == "":
+            lines = "".join(f"{address}\t{name}\n" for name, address in extra)
+            return files.read(files.HOST_HOSTS) + lines
+        addresses = [
+            str(interface.ip)
+            for endpoint in sandbox.endpoints
+            for interface in (endpoint.ipv4, endpoint.ipv6)
+            if interface is not None
+        ]
+        return files.hosts_text(hostname, domain, addresses, extra, ipv6=Path("/proc/net/if_inet6").exists())
+
+    def _gateways(self) -> list[str]:
+        """Return what "host-gateway" means: the daemon's option, or the default bridge's addresses."""
+        if given := self._house.settings.host_gateway_addresses:
+            return list(given)
+        try:
+            bridge = self._house.network.network("bridge")
+        except NotFound:
+            return []
+        return [str(pool.gateway) for pool in bridge.pools if pool.gateway is not None]
+
+
+def _quietly(step: Callable[[], object]) -> None:
+    """Run a step of the undoing; its failure must not hide why the start failed."""
+    try:
+        step()
+    except (LinkspanError, OSError, ExceptionGroup) as error:
+        log.warning("undoing a failed start: %s", error)

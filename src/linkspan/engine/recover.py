@@ -1,0 +1,142 @@
+"""The daemon's start and stop: taking over what runs, recording what ended meanwhile, restart policies."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterable
+from functools import partial
+
+from linkspan.engine.house import House
+from linkspan.engine.registry import Managed
+from linkspan.engine.removal import Removal
+from linkspan.engine.restarts import wanted_at_boot
+from linkspan.engine.stopping import Stopping, stop_signal, stop_timeout
+from linkspan.engine.supervise import Supervisor
+from linkspan.model.errors import LinkspanError
+from linkspan.model.timestamps import NEVER
+from linkspan.runtime.process import ExitStatus
+
+log = logging.getLogger(__name__)
+
+LOST = 255
+
+
+class Recovery:
+    """Brings the containers of the store and the processes of the host together."""
+
+    def __init__(self, house: House, supervisor: Supervisor, stopping: Stopping, removal: Removal) -> None:
+        self._house = house
+        self._supervisor = supervisor
+        self._stopping = stopping
+        self._removal = removal
+
+    async def start(self) -> None:
+        """Adopt containers that still run, settle those that do not, and start those that should run."""
+        found = await self._house.registry.load()
+        down = [managed for managed in found if not await self._adopt(managed)]
+        await asyncio.gather(*(self._settle(managed) for managed in down))
+        await self._house.workers.run(self._sweep)
+        for managed in self._in_order(down):
+            self._house.workers.spawn(self._start(managed))
+
+    async def _adopt(self, managed: Managed) -> bool:
+        """Take over a container whose process lives; one that never was recorded as running is ended."""
+        created = await self._house.workers.run(self._house.runtime.created, managed.id)
+        if created is None:
+            return False
+        if not managed.state.running or managed.state.restarting:
+            await self._house.workers.run(self._supervisor.clean_up, managed)
+            return False
+        managed.change_state(pid=created.pid)
+        managed.started = time.monotonic()
+        self._supervisor.watch(managed)
+        log.info("took over %s", managed.container.name)
+        return True
+
+    async def _settle(self, managed: Managed) -> None:
+        """Record the end of a container that the last daemon saw running, and clean up behind it."""
+        async with managed.lock:
+            status = await self._house.workers.run(self._house.runtime.exit_status, managed.id)
+            await self._house.workers.run(self._supervisor.clean_up, managed)
+            if managed.state.restarting:
+                managed.change_state(running=False, restarting=False)
+                await self._house.registry.save(managed)
+            elif managed.state.running:
+                self._supervisor.stopping = True
+                await self._supervisor.ended(managed, status or ExitStatus(LOST, False, time.time_ns()))
+                self._supervisor.stopping = False
+            if managed.state.removing or managed.container.auto_remove:
+                await self._remove(managed)
+
+    async def _remove(self, managed: Managed) -> None:
+        if managed.state.started_at == NEVER and not managed.state.removing:
+            return
+        try:
+            await self._removal.finish(managed, volumes=managed.container.auto_remove)
+        except LinkspanError as error:
+            log.error("%s", error)
+
+    def _sweep(self) -> None:
+        """Remove what belongs to no container: processes, root file systems, sandboxes."""
+        house = self._house
+        _swept(self._strangers(house.runtime.known()), partial(house.runtime.delete, force=True))
+        _swept(self._strangers(house.overlay.ids()), house.overlay.remove)
+        sandboxes = [sandbox.container.id for sandbox in house.network.sandboxes()]
+        _swept(self._strangers(sandboxes), house.network.leave)
+
+    def _strangers(self, ids: Iterable[str]) -> list[str]:
+        return [id for id in ids if self._house.registry.get(id) is None]
+
+    def _in_order(self, down: list[Managed]) -> list[Managed]:
+        """Return those to start, containers that share another's network after that one."""
+        wanted = [managed for managed in down if not managed.gone and self._wanted(managed)]
+        return sorted(wanted, key=lambda m: m.container.network_mode.startswith("container:"))
+
+    def _wanted(self, managed: Managed) -> bool:
+        container = managed.container
+        return wanted_at_boot(
+            container.host_config["RestartPolicy"],
+            container.state.exit_code,
+            container.restart_count,
+            container.stopped_by_user,
+            container.state.started_at != NEVER,
+        )
+
+    async def _start(self, managed: Managed) -> None:
+        async with managed.lock:
+            if managed.gone or managed.state.running:
+                return
+            try:
+                await self._supervisor.start(managed)
+            except LinkspanError as error:
+                log.error("starting %s: %s", managed.container.name, error)
+
+    async def stop(self) -> None:
+        """Stop every container within its grace period, all at once; with live-restore leave them running."""
+        self._supervisor.stopping = True
+        managed = self._house.registry.all()
+        for one in managed:
+            if one.restart is not None:
+                one.restart.cancel()
+        if not self._house.settings.live_restore:
+            await asyncio.gather(*(self._stop(one) for one in managed if one.alive))
+
+    async def _stop(self, managed: Managed) -> None:
+        container = managed.container
+        try:
+            await self._stopping.stop_and_wait(
+                managed, stop_signal(container), stop_timeout(container), by_user=False
+            )
+        except LinkspanError as error:
+            log.error("stopping %s: %s", container.name, error)
+
+
+def _swept(ids: Iterable[str], remove: Callable[[str], None]) -> None:
+    for id in ids:
+        try:
+            remove(id)
+            log.info("removed what was left of container %s", id[:12])
+        except (LinkspanError, OSError) as error:
+            log.error("removing what was left of container %s: %s", id[:12], error)

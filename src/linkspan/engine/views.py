@@ -1,0 +1,119 @@
+"""A container's files seen from the host, running or not, without a way out of its root."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from linkspan.engine.house import House
+from linkspan.model.container import Container
+from linkspan.model.errors import InvalidParameter, NotFound
+from linkspan.runtime.images.confined import ConfinedDirectory
+
+_LINKS = 40
+
+
+class View:
+    """The root directory of a container: names are resolved by the kernel as after a chroot into it."""
+
+    def __init__(self, root: Path) -> None:
+        self._directory = ConfinedDirectory(root)
+
+    def __enter__(self) -> View:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._directory.__exit__(None, None, None)
+
+    @contextmanager
+    def directory(self, path: str) -> Iterator[int]:
+        """Give a descriptor of the directory `path`; raises NotFound, or InvalidParameter if it is none."""
+        try:
+            descriptor = self._directory.open_parent([*parts(path), "."])
+        except FileNotFoundError:
+            raise NotFound(f"Could not find the file {path} in container") from None
+        except NotADirectoryError:
+            raise InvalidParameter(f"{path} is not a directory") from None
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise InvalidParameter(f"{path}: too many levels of symbolic links") from None
+            raise
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+    def status(self, path: str) -> os.stat_result:
+        """Return the status of `path` itself; a final link is not followed. Raises NotFound."""
+        with self.holder(path) as (directory, name):
+            return os.stat(name, dir_fd=directory, follow_symlinks=False)
+
+    @contextmanager
+    def holder(self, path: str) -> Iterator[tuple[int, str]]:
+        """Give (descriptor of the directory, name) of `path`, which exists; raises NotFound."""
+        names = parts(path)
+        with self.directory("/" + "/".join(names[:-1])) as directory:
+            name = names[-1] if names else "."
+            try:
+                os.stat(name, dir_fd=directory, follow_symlinks=False)
+            except FileNotFoundError:
+                raise NotFound(f"Could not find the file {path} in container") from None
+            yield directory, name
+
+    def resolve(self, path: str) -> str:
+        """Return `path` with a final symbolic link followed, and links of links, as text inside the root."""
+        for _ in range(_LINKS):
+            with self.holder(path) as (directory, name):
+                found = os.stat(name, dir_fd=directory, follow_symlinks=False)
+                if not _is_link(found):
+                    return path
+                target = os.readlink(name, dir_fd=directory)
+            base = "" if target.startswith("/") else "/".join(parts(path)[:-1])
+            path = f"/{base}/{target}"
+        raise InvalidParameter(f"{path}: too many levels of symbolic links")
+
+
+def _is_link(status: os.stat_result) -> bool:
+    import stat
+
+    return stat.S_ISLNK(status.st_mode)
+
+
+def parts(path: str) -> list[str]:
+    """Return the names of a path in a container; ".." is left to the kernel except at the beginning."""
+    return [part for part in path.split("/") if part not in ("", ".")]
+
+
+@contextmanager
+def root_of(house: House, container: Container) -> Iterator[Path]:
+    """Give the host path of a container's root: its process's own view, or the mounted layers. Blocking.
+
+    The caller holds the container's lock, so that it neither starts nor ends meanwhile.
+    """
+    if container.state.running and container.state.pid:
+        yield Path(f"/proc/{container.state.pid}/root")
+        return
+    root = house.overlay.mount(container.id)
+    try:
+        yield root
+    finally:
+        house.overlay.unmount(container.id)
+
+
+def through_mounts(container: Container, root: Path, path: str) -> tuple[Path, str]:
+    """Return (root, path): for a stopped container, whose volumes are not mounted, the volume's own."""
+    if container.state.running and container.state.pid:
+        return root, path
+    names = parts(path)
+    best: tuple[Path, str] = (root, path)
+    deepest = 0
+    for point in container.mounts:
+        own = parts(point.destination)
+        if point.type != "tmpfs" and names[: len(own)] == own and len(own) > deepest:
+            deepest = len(own)
+            tail = "/".join(names[len(own) :])
+            best = Path(point.source), f"/{tail}" + ("/" if path.endswith("/") else "")
+    return best
