@@ -68,6 +68,11 @@ class Runtime:
         self._facts = machine.look(self._cgroups, self._launcher.cgroup_v2)
         Thread(target=self._warm, name="runtime-warm-up", daemon=True).start()
 
+    @property
+    def name(self) -> str:
+        """Return the name of the OCI runtime that is used: "crun" or "runc"."""
+        return Path(self._programs.runtime).name
+
     def create(self, process: ContainerProcess) -> Created:
         """Set the container up, its program waiting for `start`. Takes about 10 ms.
 
@@ -234,7 +239,7 @@ class Runtime:
 
     def _warm(self) -> None:
         """Compile the filter that nearly every container uses, off the first one's way."""
-        granted = capabilities.effective(last=self._facts.last_capability)
+        granted = capabilities.effective(known=self._facts.capabilities)
         if section := seccomp.section("", granted, self._facts.machine):
             filters.annotation(section)
 
