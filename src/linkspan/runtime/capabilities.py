@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from linkspan.model.errors import InvalidParameter
 
@@ -37,19 +37,27 @@ def normalise(name: str) -> str:
     return full
 
 
+def from_mask(mask: int) -> tuple[str, ...]:
+    """Return the capabilities in a bit mask, as /proc/<pid>/status has it ("CapEff")."""
+    return tuple(name for number, name in enumerate(ALL) if mask >> number & 1)
+
+
 def effective(
-    add: Iterable[str] = (), drop: Iterable[str] = (), privileged: bool = False, last: int = len(ALL) - 1
+    add: Iterable[str] = (),
+    drop: Iterable[str] = (),
+    privileged: bool = False,
+    known: Sequence[str] = ALL,
 ) -> tuple[str, ...]:
     """Return the capabilities of a container.
 
-    `last` is the highest number the kernel knows. As in Docker: privileged gives all; `add` ALL starts
-    from all, then `drop` takes away; `drop` ALL leaves only what `add` names.
+    `known` are those that the daemon itself has to give, in the kernel's order. As in Docker: privileged
+    gives all of them; `add` ALL starts from all, then `drop` takes away; `drop` ALL leaves only what `add`
+    names.
     """
-    known = ALL[: last + 1]
     added = {normalise(name) for name in add}
     dropped = {normalise(name) for name in drop}
     if privileged:
-        return known
+        return tuple(known)
     if "ALL" in added:
         return tuple(name for name in known if name not in dropped)
     if "ALL" in dropped:

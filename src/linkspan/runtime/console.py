@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import socket
+import struct
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,6 +13,8 @@ from linkspan.model.errors import Conflict
 
 # conmon cuts longer packets.
 _CHUNK = 8192
+_SO_ATTACH_FILTER = 26
+_BPF_RETURN = 0x06
 
 
 class Console:
@@ -23,11 +27,10 @@ class Console:
     def __init__(self, bundle: Path) -> None:
         """Connect to conmon's attach socket in `bundle`; raises Conflict when the container does not run."""
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        _refuse_output(self.socket)
         directory = os.open(bundle, os.O_PATH | os.O_DIRECTORY)
         try:
             self.socket.connect(f"/proc/self/fd/{directory}/attach")
-            # conmon copies output to whoever is attached, and would wait for a reader: we read the log.
-            self.socket.shutdown(socket.SHUT_RD)
         except OSError as error:
             self.socket.close()
             raise Conflict(f"the container's stdin cannot be reached: {error.strerror}") from error
@@ -51,6 +54,17 @@ class Console:
     def close(self) -> None:
         """Disconnect; the same as `end` for the container."""
         self.socket.close()
+
+
+def _refuse_output(connection: socket.socket) -> None:
+    """Let the kernel toss what conmon sends: it copies all output here, and stops when nobody reads it.
+
+    Shutting down our reading side is no way: conmon 2.1 then forgets to end the container's stdin. A filter
+    program of one instruction, "accept 0 bytes", is. Source: socket(7), SO_ATTACH_FILTER; unix_dgram_sendmsg.
+    """
+    program = ctypes.create_string_buffer(struct.pack("HBBI", _BPF_RETURN, 0, 0, 0))
+    described = struct.pack("HP", 1, ctypes.addressof(program))
+    connection.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, described)
 
 
 def resize(bundle: Path, height: int, width: int) -> None:

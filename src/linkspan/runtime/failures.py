@@ -18,7 +18,7 @@ _INIT = "error during container init: "
 
 _NOT_FOUND = re.compile(r"executable file `(?P<name>.*?)` not found(?: in \$PATH)?", re.DOTALL)
 _OPEN = re.compile(r"open executable: (?P<reason>.+)", re.DOTALL)
-_CHDIR = re.compile(r"chdir to `?(?P<path>.+?)`?: (?P<reason>.+)", re.DOTALL)
+_CHDIR = re.compile(r"chdir (?:to )?`(?P<path>.+?)`: (?P<reason>.+)", re.DOTALL)
 _RUNC = re.compile(r'exec: \\?"(?P<name>.*?)\\?": (?P<reason>.+)', re.DOTALL)
 _RUNC_PREFIX = re.compile(r"^(?:runc create failed: )?(?:unable to start container process: )?")
 

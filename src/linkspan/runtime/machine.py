@@ -1,4 +1,4 @@
-"""What the machine offers to containers: cgroup version, swap accounting, capabilities, instruction set."""
+"""What the machine offers to containers: cgroup version, swap accounting, capabilities, machine."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def look(cgroup_root: Path, cgroup_v2: bool) -> Host:
         machine=platform.machine(),
         cgroup_v2=cgroup_v2,
         swap_accounting=_swap_accounting(cgroup_root, cgroup_v2),
-        last_capability=_last_capability(),
+        capabilities=_capabilities(),
     )
 
 
@@ -27,9 +27,8 @@ def _swap_accounting(cgroup_root: Path, cgroup_v2: bool) -> bool:
     return not children or any((child / "memory.swap.max").exists() for child in children)
 
 
-def _last_capability() -> int:
-    known = len(capabilities.ALL) - 1
-    try:
-        return min(known, int(Path("/proc/sys/kernel/cap_last_cap").read_text()))
-    except FileNotFoundError:
-        return known
+def _capabilities() -> tuple[str, ...]:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return capabilities.from_mask(
+        next(int(line.split()[1], 16) for line in lines if line.startswith("CapEff:"))
+    )

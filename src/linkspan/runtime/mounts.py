@@ -73,12 +73,10 @@ def readonly(process: ContainerProcess) -> list[str]:
 
 
 def _ipc(process: ContainerProcess) -> list[Mount]:
-    if process.ipc == HOST:
-        return [
-            Mount("/dev/mqueue", "/dev/mqueue", options=("bind", *_SAFE)),
-            Mount("/dev/shm", "/dev/shm", options=("bind", *_SAFE)),
-        ]
+    # The queues seen are those of the IPC namespace, whosever that is.
     queue = Mount("/dev/mqueue", "mqueue", "mqueue", _SAFE)
+    if process.ipc == HOST:
+        return [queue, Mount("/dev/shm", "/dev/shm", options=("bind", *_SAFE))]
     if process.ipc == "none":
         return [queue]
     if process.shm_path:

@@ -23,7 +23,7 @@ CGROUP_PARENT = "/linkspan"
 class Host:
     """What the specification depends on besides the container: facts of the machine and of the image.
 
-    `init` is the path of the host's init program. `last_capability` is the kernel's highest number.
+    `init` is the path of the host's init program. `capabilities` are those the daemon has to give.
     """
 
     identity: Identity = field(default_factory=Identity)
@@ -31,7 +31,7 @@ class Host:
     machine: str = "x86_64"
     cgroup_v2: bool = False
     swap_accounting: bool = True
-    last_capability: int = len(capabilities.ALL) - 1
+    capabilities: tuple[str, ...] = capabilities.ALL
     init: str | None = None
 
 
@@ -69,7 +69,7 @@ def execution(process: ExecProcess, config: dict[str, Any], host: Host) -> dict[
     if process.user and host.identity.uid != 0:
         document["capabilities"] = _capability_sets(base["capabilities"]["bounding"], host.identity)
     if process.privileged:
-        known = capabilities.effective(privileged=True, last=host.last_capability)
+        known = host.capabilities
         document["capabilities"] = _capability_sets(known, host.identity)
     if any(process.console_size):
         document["consoleSize"] = _console_size(process.console_size)
@@ -160,7 +160,7 @@ def _propagation(process: ContainerProcess) -> str:
 
 
 def _capabilities(process: ContainerProcess, host: Host) -> tuple[str, ...]:
-    return capabilities.effective(process.cap_add, process.cap_drop, process.privileged, host.last_capability)
+    return capabilities.effective(process.cap_add, process.cap_drop, process.privileged, host.capabilities)
 
 
 def _capability_sets(granted: Iterable[str], identity: Identity) -> dict[str, list[str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +17,14 @@ from linkspan.runtime.process import Device, Mount
 async def _output(lab, script, **fields):
     status, out, err = await lab.run("sh", "-c", script, **fields)
     return status.code, out.decode() + err.decode()
+
+
+async def _status(lab, **fields):
+    return _fields((await _output(lab, "cat /proc/self/status", **fields))[1])
+
+
+def _fields(text):
+    return dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)
 
 
 @pytest.mark.parametrize(
@@ -34,18 +43,13 @@ async def test_refused_by_default(lab, command):
 
 
 async def test_the_filter_is_in_force_and_privileged_lifts_it(lab):
-    status = "grep -E 'Seccomp:|CapEff|NoNewPrivs' /proc/self/status || cat /proc/self/status"
-    _, text = await _output(lab, status.replace("grep -E 'Seccomp:|CapEff|NoNewPrivs'", "cat"))
-    fields = dict(line.split(":\t") for line in text.splitlines() if ":\t" in line)
-    assert fields["Seccomp"] == "2"
-    assert fields["CapEff"] == "00000000a80425fb"
-    _, text = await _output(lab, "cat /proc/self/status", privileged=True)
-    fields = dict(line.split(":\t") for line in text.splitlines() if ":\t" in line)
-    assert fields["Seccomp"] == "0"
-    assert fields["CapEff"] == "000001ffffffffff"
-    _, text = await _output(lab, "cat /proc/self/status", seccomp="unconfined", no_new_privileges=True)
-    fields = dict(line.split(":\t") for line in text.splitlines() if ":\t" in line)
-    assert (fields["Seccomp"], fields["NoNewPrivs"]) == ("0", "1")
+    default = await _status(lab)
+    assert (default["Seccomp"], default["CapEff"]) == ("2", "00000000a80425fb")
+    privileged = await _status(lab, privileged=True)
+    assert privileged["Seccomp"] == "0"
+    assert privileged["CapEff"] == _fields(Path("/proc/self/status").read_text())["CapEff"]
+    lifted = await _status(lab, seccomp="unconfined", no_new_privileges=True)
+    assert (lifted["Seccomp"], lifted["NoNewPrivs"]) == ("0", "1")
 
 
 async def test_a_capability_opens_its_system_calls(lab):
@@ -75,7 +79,7 @@ async def test_a_read_only_root_with_tmpfs_and_binds(lab, tmp_path):
             Mount("/etc/plain", str(tmp_path / "file"), options=("rbind", "rprivate", "ro")),
         ),
     }
-    script = "cat /etc/plain; echo x > /tmp/bound/f; echo y > /tmp/g; echo z > /etc/plain || echo no; >/q || echo never"
+    script = "cat /etc/plain; echo x > /tmp/bound/f; echo y > /tmp/g; echo z > /etc/plain || echo no; > /q"
     _, text = await _output(lab, script, **fields)
     assert text.startswith("10.0.0.1 me\nno\n")
     assert (tmp_path / "bound/f").read_text() == "x\n"
@@ -104,13 +108,10 @@ async def test_host_namespaces(lab):
 
 
 async def test_init_needs_a_program(lab, monkeypatch):
-    monkeypatch.setattr(programs, "find_init", lambda: programs.find_init.__wrapped__("/nowhere"))
-    monkeypatch.setattr(programs, "find_init", lambda original=_find_init: original("/nowhere"))
+    find_init = programs.find_init
+    monkeypatch.setattr(programs, "find_init", lambda: find_init("/nowhere"))
     with pytest.raises(LinkspanError, match="Debian package 'catatonit'"):
         lab.runtime.create(lab.process("true", init=True))
-
-
-_find_init = programs.find_init
 
 
 PRIVATE = """
@@ -125,7 +126,10 @@ PRIVATE = """
     overlay = Overlay(root / "data")
     overlay.prepare("c" * 64, [layer])
     process = ContainerProcess(
-        id="c" * 64, rootfs=overlay.mount("c" * 64), log_path=root / "log", args=("sh", "-c", "echo hi; exit 5")
+        id="c" * 64,
+        rootfs=overlay.mount("c" * 64),
+        log_path=root / "log",
+        args=("sh", "-c", "echo hi; exit 5"),
     )
     runtime.create(process)
     runtime.start(process.id)
@@ -135,10 +139,11 @@ PRIVATE = """
     overlay.remove(process.id)
     runtime.close()
 """
-BIND_BACK = "mount --rbind /sys/fs/cgroup /tmp; mount -t sysfs sysfs /sys; mount --move /tmp /sys/fs/cgroup"
+FRESH = "umount -l /sys && mount -t sysfs sysfs /sys"
+BOUND_BACK = f"mount --rbind /sys/fs/cgroup /mnt && {FRESH} && mount --move /mnt /sys/fs/cgroup"
 
 
-@pytest.mark.parametrize("before", [":", "mount -t sysfs sysfs /sys", BIND_BACK])
+@pytest.mark.parametrize("before", ["true", FRESH, BOUND_BACK])
 def test_a_daemon_in_a_mount_namespace_of_its_own(tmp_path, rootfs, before):
     program = tmp_path / "daemon.py"
     program.write_text(textwrap.dedent(PRIVATE))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from pathlib import Path
 
 import pytest
 
@@ -20,6 +21,18 @@ def _read(descriptor: int) -> bytes:
     except OSError:  # a terminal ends with EIO
         pass
     return data
+
+
+def _namespace(pid: int, name: str) -> str:
+    return str(Path(f"/proc/{pid}/ns/{name}").readlink())
+
+
+def _effective(status: str) -> str:
+    return next(line.split()[1] for line in status.splitlines() if line.startswith("CapEff"))
+
+
+def _open_descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 async def _run(lab, process, *args, **fields):
@@ -56,7 +69,7 @@ async def test_it_is_in_the_container_s_namespaces_and_cgroup(lab, running):
     init = lab.runtime.created(running.id).pid
     assert handle.pid in lab.runtime.pids(running.id)
     for name in ("net", "pid", "mnt", "ipc", "uts"):
-        assert os.readlink(f"/proc/{handle.pid}/ns/{name}") == os.readlink(f"/proc/{init}/ns/{name}")
+        assert _namespace(handle.pid, name) == _namespace(init, name)
     assert handle.poll() is None
     os.kill(handle.pid, 15)
     assert await asyncio.wait_for(handle.wait(), 10) == 143
@@ -113,19 +126,23 @@ async def test_a_directory_that_is_not_there(lab, running):
 
 
 async def test_privileged_gives_all_capabilities(lab, running):
-    mount = ("mount", "-t", "tmpfs", "x", "/tmp")
-    assert (await _run(lab, running, *mount))[0] != 0
-    assert (await _run(lab, running, *mount, privileged=True))[0] == 0
+    ours = _effective(Path("/proc/self/status").read_text())
+    plain = await _run(lab, running, "cat", "/proc/self/status")
+    assert _effective(plain[1].decode()) == "00000000a80425fb"
+    privileged = await _run(lab, running, "cat", "/proc/self/status", privileged=True)
+    assert _effective(privileged[1].decode()) == ours
+    other = await _run(lab, running, "cat", "/proc/self/status", user="web")
+    assert _effective(other[1].decode()) == "0000000000000000"
 
 
 async def test_no_descriptor_is_left_open(lab, running):
-    before = len(os.listdir("/proc/self/fd"))
+    before = _open_descriptors()
     for _ in range(3):
         await _run(lab, running, "true")
         await _run(lab, running, "true", terminal=True)
         with pytest.raises(RuntimeFailure):
             lab.runtime.exec(running.id, ExecProcess(id="e", args=("nope",), terminal=True))
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert _open_descriptors() == before
 
 
 async def test_a_container_that_has_ended_refuses(lab):

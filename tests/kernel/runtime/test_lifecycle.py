@@ -202,6 +202,11 @@ async def test_pids_and_top_show_the_container_s_processes(lab, eventually):
     assert titles == ["PID", "COMMAND"] and len(rows) == 3
 
 
+async def test_a_missing_working_directory_is_made(lab):
+    status, out, _ = await lab.run("sh", "-c", "pwd", cwd="/tmp/made/for/it")
+    assert (status.code, out) == (0, b"/tmp/made/for/it\n")
+
+
 async def test_ulimits_hostname_and_environment(lab):
     script = "ulimit -n; hostname; env"
     fields = {"ulimits": (Ulimit("nofile", 123, 456),), "env": ("A=1", "PATH=/bin"), "domainname": "example"}
@@ -236,7 +241,7 @@ async def test_two_containers_share_a_network_namespace_and_ipc(lab, netns):
         "shm_path": lab.runtime.shm_path(first.id),
     }
     names = ("net", "ipc", "pid", "uts")
-    links = [os.readlink(f"/proc/{pid}/ns/{name}") for name in names]
+    links = [str(Path(f"/proc/{pid}/ns/{name}").readlink()) for name in names]
     script = "for n in net ipc pid uts; do ls -l /proc/self/ns/$n; done; echo hi > /dev/shm/f"
     _, out, _ = await lab.run("sh", "-c", script, **shared)
     assert [line.split()[-1] for line in out.decode().splitlines()] == links
