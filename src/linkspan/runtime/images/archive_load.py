@@ -51,11 +51,15 @@ class Archive:
     def __init__(self, file: Path, workspace: Path, cancelled: Flag | None = None) -> None:
         self._cancelled = cancelled
         self._workspace = workspace
+        self._stream = self._plain(file).open("rb")
         try:
-            self._tar = tarfile.open(self._plain(file), mode="r:")  # noqa: SIM115
+            self._tar = tarfile.open(fileobj=self._stream, mode="r:")  # noqa: SIM115
             self._members = {"/".join(components(m.name)): m for m in self._tar}
-        except (tarfile.TarError, EOFError) as error:
-            raise InvalidParameter(f"invalid archive: {error}") from error
+        except BaseException as error:
+            self._stream.close()
+            if isinstance(error, tarfile.TarError | EOFError):
+                raise InvalidParameter(f"invalid archive: {error}") from error
+            raise
 
     def _plain(self, file: Path) -> Path:
         target = self._workspace / "archive.tar"
@@ -67,7 +71,7 @@ class Archive:
 
     def close(self) -> None:
         """Close the file."""
-        self._tar.close()
+        self._stream.close()
 
     def images(self) -> list[ArchivedImage]:
         """The images of the archive. Raises InvalidParameter when it holds none or is inconsistent."""

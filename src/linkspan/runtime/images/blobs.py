@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -35,13 +36,18 @@ class Flag(Protocol):
 
 
 class BlobStore:
-    """Files under `root`/blobs/sha256, renamed to their digest when it is right."""
+    """Files under `root`/blobs/sha256, renamed to their digest when it is right.
+
+    There is one store per daemon: what an earlier daemon left unfinished under `root`/tmp is deleted.
+    """
 
     def __init__(self, root: Path) -> None:
         self._blobs = root / "blobs" / "sha256"
         self._temporary = root / "tmp"
         self._blobs.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._temporary.mkdir(exist_ok=True, mode=0o700)
+        if self._temporary.exists():
+            shutil.rmtree(self._temporary)
+        self._temporary.mkdir(mode=0o700)
 
     def path(self, digest: str) -> Path:
         """Where the blob of `digest` ("sha256:…") is or would be."""

@@ -97,7 +97,7 @@ def plain(file: Path) -> Iterator[Readable]:
         kind = kind_of(source.read(8))
         source.seek(0)
         if kind == "zstd":
-            with _zstd(source) as stream:
+            with _zstd(file) as stream:
                 yield stream
         elif kind == "":
             yield source
@@ -127,13 +127,14 @@ class _ProcessOutput:
 
 
 @contextlib.contextmanager
-def _zstd(source: BinaryIO) -> Iterator[Readable]:
+def _zstd(file: Path) -> Iterator[Readable]:
     program = shutil.which("zstd")
     if program is None:
         raise InvalidParameter("this archive is compressed by zstd, and the program zstd is not installed")
-    process = subprocess.Popen(
-        [program, "-dcq"], stdin=source, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-    )
+    with file.open("rb", buffering=0) as source:
+        process = subprocess.Popen(
+            [program, "-dcq"], stdin=source, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
     try:
         yield _ProcessOutput(process)
     finally:

@@ -149,10 +149,11 @@ class RegistryFailure(LinkspanError):
 
 def _check(code: int | None, errors: bytes) -> None:
     if code != 0:
-        raise RegistryFailure(_last_message(errors.decode(errors="replace")))
+        raise RegistryFailure(last_message(errors.decode(errors="replace")))
 
 
-def _last_message(text: str) -> str:
+def last_message(text: str) -> str:
+    """The last message of skopeo's log, or its last line."""
     found = _MESSAGE.findall(text)
     message = found[-1] if found else text.strip().rpartition("\n")[2]
     return str(message.replace('\\"', '"').replace("\\\\", "\\").replace("\\n", " ")) or "skopeo failed"
