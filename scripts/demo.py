@@ -19,7 +19,7 @@ GREEN, BOLD, DIM, END = ("\033[32m", "\033[1m", "\033[2m", "\033[0m") if sys.std
 SHOP = (
     "mkdir -p /www/cgi-bin; echo the shop answers >/www/index.html; "
     r"""printf '#!/bin/sh\necho\necho you came from $REMOTE_ADDR\n' >/www/cgi-bin/ip; """
-    "chmod +x /www/cgi-bin/ip; exec httpd -f -h /www"
+    "chmod +x /www/cgi-bin/ip; exec httpd -f -h /www -p 0.0.0.0:80"
 )
 
 

@@ -18,7 +18,7 @@ mkdir -p /www/cgi-bin
 hostname > /www/index.html
 printf '#!/bin/sh\\necho\\necho $REMOTE_ADDR\\n' > /www/cgi-bin/ip
 chmod 755 /www/cgi-bin/ip
-exec httpd -f -h /www -p "$0"
+exec httpd -f -h /www -p "0.0.0.0:$0"
 """
 
 

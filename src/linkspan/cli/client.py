@@ -167,17 +167,17 @@ class Client:
 
     def _connect(self) -> Connection:
         scheme, _, rest = self.host.partition("://")
+        if scheme not in ("unix", "tcp"):
+            raise ClientError(f"the host {self.host} is neither unix:///path nor tcp://address:port")
+        connected = _socket.socket(_socket.AF_UNIX if scheme == "unix" else _socket.AF_INET)
         try:
             if scheme == "unix":
-                connected = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
                 connected.connect(rest)
-            elif scheme == "tcp":
-                address, _, port = rest.rstrip("/").rpartition(":")
-                connected = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
-                connected.connect((address or "127.0.0.1", int(port)))
             else:
-                raise ClientError(f"the host {self.host} is neither unix:///path nor tcp://address:port")
+                address, _, port = rest.rstrip("/").rpartition(":")
+                connected.connect((address or "127.0.0.1", int(port)))
         except (OSError, ValueError) as error:
+            connected.close()
             raise ClientError(self._unreachable(error)) from error
         return Connection(connected)
 
@@ -231,21 +231,27 @@ def _send_chunks(connection: Connection, stream: Iterator[bytes]) -> None:
 
 
 def _answer(connection: Connection) -> Response:
-    status = 100
-    while status == 100:
-        try:
-            first = connection.line().split(b" ", 2)
-        except ConnectionResetError as error:
-            raise ClientError("the daemon closed the connection without an answer") from error
-        status = int(first[1])
-        headers = {}
-        while line := connection.line():
-            key, _, value = line.decode("latin-1").partition(":")
-            headers[key.strip().lower()] = value.strip()
+    try:
+        status, headers = _head(connection)
+    except (ClientError, ConnectionResetError) as error:
+        connection.close()
+        raise ClientError("the daemon closed the connection without an answer") from error
     response = Response(connection, status, headers)
     if status >= 400:
         raise ClientError(_message(response.text()), status)
     return response
+
+
+def _head(connection: Connection) -> tuple[int, dict[str, str]]:
+    """Status and headers of the answer; interim answers (100 Continue) are skipped."""
+    while True:
+        status = int(connection.line().split(b" ", 2)[1])
+        headers = {}
+        while line := connection.line():
+            key, _, value = line.decode("latin-1").partition(":")
+            headers[key.strip().lower()] = value.strip()
+        if status != 100:
+            return status, headers
 
 
 def _message(body: str) -> str:

@@ -42,16 +42,12 @@ def _split(spec: str) -> tuple[str, str, str, str]:
     address = ""
     if rest.startswith("["):
         address, closed, rest = rest[1:].partition("]")
-        if not closed:
+        if not closed or not rest.startswith(":"):
             raise UsageError(f"Invalid ip address: {spec}")
-        rest = f"x{rest}"
-    parts = rest.split(":")
-    inside = parts[-1]
-    host = parts[-2] if len(parts) > 1 else ""
-    if not address and len(parts) > 2:
-        address = ":".join(parts[:-2])
-    if not address and len(parts) == 2 and parts[0] == "x":
-        host = ""
+        rest = rest[1:]
+    *head, inside = rest.split(":")
+    host = head.pop() if head else ""
+    address = address or ":".join(head)
     _check_address(address)
     return address, host, inside, (protocol or "tcp").lower()
 
