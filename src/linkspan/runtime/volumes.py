@@ -93,7 +93,7 @@ class Volumes:
         with self._lock:
             volume = self.get(name)
             target, options = Path(volume.mountpoint), dict(volume.options)
-            if "device" in options and not target.is_mount():
+            if "device" in options and str(target) not in _mount_points():
                 _mount(name, target, options)
             return target
 
@@ -112,7 +112,7 @@ class Volumes:
             del self._volumes[name]
 
     def _unmount(self, target: Path) -> None:
-        if target.is_mount():
+        if str(target) in _mount_points():
             _run(["umount", str(target)], f"unmounting {target}")
 
     def prune(
@@ -141,6 +141,12 @@ class Volumes:
         )
 
 
+def _mount_points() -> set[str]:
+    """Where something is mounted; stat(2) alone does not tell bind mounts of the same file system."""
+    lines = Path("/proc/self/mountinfo").read_bytes().splitlines()
+    return {line.split()[4].decode("unicode_escape").encode("latin-1").decode() for line in lines}
+
+
 def _mount(name: str, target: Path, options: Mapping[str, str]) -> None:
     flags = ["-o", options["o"]] if options.get("o") else []
     arguments = ["mount", "-t", options["type"], *flags, "--", options["device"], str(target)]
@@ -155,8 +161,7 @@ def _run(command: Sequence[str], attempt: str) -> None:
 
 def _delete_tree(path: Path) -> None:
     """Delete a volume's directory; what somebody mounted below it is never touched."""
-    mounts = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
-    if any(mount.startswith(f"{path}/") for mount in mounts):
+    if any(point.startswith(f"{path}/") for point in _mount_points()):
         raise LinkspanError(f"something is still mounted below {path}")
     if path.exists():
         shutil.rmtree(path)
