@@ -18,9 +18,12 @@ from linkspan.blueprint.facts import (
     Publish,
     SkipOwnBridge,
 )
+from linkspan.firewall.family import FamilyRules
 from linkspan.firewall.iptables import IptablesFirewall
 from linkspan.firewall.journal import Journal
+from linkspan.firewall.programs import Programs
 from linkspan.firewall.render.iptables import base_jumps, base_rules, render
+from linkspan.firewall.render.rules import Rule
 from linkspan.model.errors import KernelError, LinkspanError
 
 SUBNET, WEB = ip_network("172.17.0.0/16"), ip_address("172.17.0.4")
@@ -109,6 +112,12 @@ def test_every_rule_is_saved_as_it_was_rendered(host: Host) -> None:
     ].index("-A FORWARD -j DOCKER-FORWARD")
 
 
+def _programs(host: Host) -> Programs:
+    programs = Programs(4, host.binary)
+    programs.probe()
+    return programs
+
+
 def test_start_add_remove_stop_leave_a_bare_host_as_it_was(host: Host) -> None:
     before = host.rules()
     firewall = host.firewall()
@@ -189,9 +198,7 @@ def test_a_later_run_takes_over_standing_facts_and_can_remove_them(host: Host) -
     standing = host.rules()
     later = host.firewall()
     host.do(later.start, NETWORK + ENDPOINT)
-    assert {table: sorted(lines) for table, lines in host.rules().items()} == {
-        table: sorted(lines) for table, lines in standing.items()
-    }
+    assert _sorted(host.rules()) == _sorted(standing)
     host.do(later.remove, ENDPOINT)
     host.do(later.remove, NETWORK)
     fresh = host.rules()
@@ -267,14 +274,54 @@ def test_a_bad_fact_in_the_middle_applies_nothing(host: Host, bad: Fact) -> None
 
 
 def test_a_fact_that_the_kernel_refuses_applies_nothing(host: Host) -> None:
-    """The program takes it and the kernel does not: the chain of the jump is gone."""
+    """The program takes it and the kernel does not: MASQUERADE has no place in the filter table."""
     firewall = host.firewall()
     host.do(firewall.start)
-    host.namespace.run(f"{host.binary} -t nat -F", f"{host.binary} -t nat -X DOCKER")
+    host.do(firewall.add, NETWORK)
     before = host.rules()
+    rules = [*render(ENDPOINT), Rule(4, "filter", "DOCKER", "-j MASQUERADE")]
     with pytest.raises(KernelError, match=r"adding firewall rules"):
-        host.do(firewall.add, ENDPOINT)
+        host.do(FamilyRules(_programs(host)).install, [rule for rule in rules if rule.family == 4])
     assert host.rules() == before
+
+
+FLUSHES = {
+    "-F": ["{0} -F"],
+    "-F and -X": ["{0} -F", "{0} -X", "{0} -t nat -F", "{0} -t nat -X", "{0} -t raw -F"],
+    "nat": ["{0} -t nat -F", "{0} -t nat -X DOCKER"],
+    "one jump": ["{0} -D FORWARD -j DOCKER-FORWARD"],
+    "one rule": ["{0} -t nat -D DOCKER 2"],
+}
+
+
+def _sorted(rules: dict[str, list[str]]) -> dict[str, list[str]]:
+    return {table: sorted(lines) for table, lines in rules.items()}
+
+
+@pytest.mark.parametrize("flush", FLUSHES)
+def test_what_somebody_flushed_is_healed(host: Host, flush: str) -> None:
+    firewall = host.firewall()
+    host.do(firewall.start)
+    host.do(firewall.add, NETWORK + ENDPOINT)
+    before = host.rules()
+    assert host.namespace.call(firewall.heal) is False
+    host.namespace.run(*(command.format(host.binary) for command in FLUSHES[flush]))
+    assert host.namespace.call(firewall.heal) is True
+    assert _sorted(host.rules()) == _sorted(before)
+    host.do(firewall.stop)
+    assert host.rules() == {}
+
+
+def test_an_addition_heals_chains_that_are_gone(host: Host) -> None:
+    firewall = host.firewall()
+    host.do(firewall.start)
+    host.do(firewall.add, NETWORK)
+    host.do(firewall.add, ENDPOINT)
+    before = host.rules()
+    host.do(firewall.remove, ENDPOINT)
+    host.namespace.run(*(command.format(host.binary) for command in FLUSHES["-F and -X"]))
+    host.do(firewall.add, ENDPOINT)
+    assert _sorted(host.rules()) == _sorted(before)
 
 
 def test_a_rule_that_two_facts_share_goes_with_the_last(host: Host) -> None:

@@ -360,6 +360,25 @@ def test_every_port_of_a_shifted_range(bare: World, kind: int) -> None:
             bare.lan.ask(HOST, outside, kind=kind)
 
 
+def test_the_order_of_networks_and_ports_does_not_matter(bare: World) -> None:
+    """Ports before their network, the client's network last, and one network in between come and gone."""
+    d = bare.container(D, "br2")
+    d.serve(80, 81)
+    bare.publish()
+    bare.network("br9", "172.29.0.0/16", icc=False)
+    bare.network("br2", "172.19.0.0/16")
+    bare.remove(Fence("br9", ip_network("172.29.0.0/16"), icc=False))
+    bare.network("br1", "172.18.0.0/16")
+    c1 = bare.container(C1, "br1")
+    bare.host.serve(8080)
+    assert bare.lan.ask(HOST, 8080) == f"{LAN} 80"
+    assert c1.ask(HOST, 8080) == (f"{C1} 8080" if bare.proxy else f"{GATEWAY2} 80")
+    bare.remove(DirectAccessDrop(ip_address(D), "br2"))
+    for client in (c1, bare.lan):
+        with DROPPED:
+            client.ask(D, 81, timeout=0.3)
+
+
 def test_ipv6_in_out_and_across(bare: World) -> None:
     """The bridge needs fe80::1, as Docker gives it: no neighbour is asked from a tentative address."""
     for key in ("all", "default"):

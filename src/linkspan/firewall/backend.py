@@ -29,3 +29,6 @@ class Firewall(Protocol):
 
     def stop(self) -> None:
         """Remove everything that is ours."""
+
+    def heal(self) -> bool:
+        """Put back what somebody else removed of ours; tell whether anything was missing."""

@@ -29,6 +29,7 @@ from linkspan.firewall.journal import Journal
 from linkspan.firewall.programs import Programs, RestoreFailed
 from linkspan.firewall.render import ground
 from linkspan.firewall.render.iptables import base_jumps, base_rules, render
+from linkspan.firewall.render.restore import present
 from linkspan.firewall.render.rules import RAW, Rule
 from linkspan.model.errors import LinkspanError
 
@@ -90,13 +91,20 @@ class IptablesFirewall:
                 crowd.update(_places(self._counts, family))
 
     def add(self, facts: Sequence[Fact]) -> None:
-        """Write the rules of `facts`, all or none; KernelError names the rule that was refused."""
+        """Write the rules of `facts`, all or none; KernelError names the rule that was refused.
+
+        If our chains are gone (somebody's `nft flush ruleset`), all that is missing is put back first.
+        """
         with self._lock:
             rules = self._render(facts)
             fresh = [rule for rule in dict.fromkeys(rules) if not self._counts[rule]]
             self._require(fresh)
-            self._journal.note(fresh)
-            self._install(fresh)
+            try:
+                self._install(fresh)
+            except LinkspanError:
+                if not self._heal():
+                    raise
+                self._install(fresh)
             self._counts.update(rules)
             for family, crowd in self._crowd.items():
                 crowd.update(_places(fresh, family))
@@ -133,22 +141,51 @@ class IptablesFirewall:
                 if family == 6 and not self._ip6tables:
                     continue
                 noted = self._journal.rules(family)
-                plan = ground.stop(rules.programs.save(), noted, family)
-                self._restore(rules, plan, "removing the firewall's chains")
+                try:
+                    saved = rules.programs.save()
+                except LinkspanError:
+                    if family == 6 and not noted:
+                        continue  # a kernel without tables of IPv6 holds nothing of ours
+                    raise
+                self._restore(rules, ground.stop(saved, noted, family), "removing the firewall's chains")
                 self._journal.strike(noted)
 
+    def heal(self) -> bool:
+        """Put back what somebody else removed of ours; tell whether anything was missing.
+
+        For `iptables -F`, a reload of the host's firewall and the like. One iptables-save when all is well.
+        """
+        with self._lock:
+            return self._heal()
+
+    def _heal(self) -> bool:
+        broken = [family for family in (4, 6) if family not in self._missing and not self._stands(family)]
+        for family in broken:
+            self._ground(family, list(self._counts))
+        return bool(broken)
+
+    def _stands(self, family: int) -> bool:
+        wanted = [*base_jumps(family, self._userland_proxy), *self._content(family, self._counts)]
+        return len(present(self._families[family].programs.save(), wanted)) == len(wanted)
+
+    def _content(self, family: int, wanted: Iterable[Rule]) -> list[Rule]:
+        mine = [rule for rule in wanted if rule.family == family]
+        return [*base_rules(family, self._accept_mark), *dict.fromkeys(mine)]
+
     def _start_family(self, family: int, wanted: Sequence[Rule]) -> None:
+        self._families[family].programs.probe()
+        self._ground(family, wanted)
+        self._missing.pop(family, None)
+
+    def _ground(self, family: int, wanted: Sequence[Rule]) -> None:
         rules = self._families[family]
-        rules.programs.probe()
         noted = self._journal.rules(family)
         jumps = base_jumps(family, self._userland_proxy)
-        mine = [rule for rule in wanted if rule.family == family]
-        content = [*base_rules(family, self._accept_mark), *dict.fromkeys(mine)]
+        content = self._content(family, wanted)
         plan = ground.start(rules.programs.save(), noted, jumps, content)
         self._journal.note(plan.shared)
         self._restore(rules, plan, "setting up the firewall's chains")
         self._journal.strike(noted)
-        self._missing.pop(family, None)
 
     def _restore(self, rules: FamilyRules, plan: ground.Plan, attempt: str) -> None:
         try:
@@ -158,6 +195,7 @@ class IptablesFirewall:
 
     def _install(self, fresh: Sequence[Rule]) -> None:
         done: list[Rule] = []
+        self._journal.note(fresh)
         try:
             for family, rules in self._families.items():
                 mine = [rule for rule in fresh if rule.family == family]

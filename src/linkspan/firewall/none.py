@@ -23,3 +23,7 @@ class NoFirewall:
 
     def stop(self) -> None:
         """Do nothing."""
+
+    def heal(self) -> bool:
+        """Nothing can be missing."""
+        return False

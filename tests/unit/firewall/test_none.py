@@ -12,5 +12,6 @@ def test_every_call_is_accepted() -> None:
     firewall.start()
     firewall.add([SkipOwnBridge("docker0")])
     firewall.remove([SkipOwnBridge("docker0")])
+    assert firewall.heal() is False
     firewall.stop()
     assert firewall.name == "none"
