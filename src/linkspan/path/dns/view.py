@@ -1,0 +1,42 @@
+"""What the resolver must know of one sandbox: its networks, its links and its upstream servers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from linkspan.model.addresses import Address, Pairs
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """A name server; `from_sandbox` asks it from the sandbox's namespace (--dns), else from the host's."""
+
+    address: Address
+    from_sandbox: bool = False
+    port: int = 53
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxView:
+    """One sandbox as its resolver sees it.
+
+    `sandbox` is the path of the namespace. `networks` are the ids of its networks, the gateway's first.
+    `links` are (alias, container name) pairs that only this sandbox sees. `ndots_set` says that the host or
+    the user set ndots: then unknown names of one label are not forwarded (moby#53157). `internal` says that
+    every network is internal: then the host's servers are never asked (CVE-2024-29018). `host_addresses` are
+    what host.docker.internal is, `gateways` what gateway.docker.internal is.
+    """
+
+    sandbox: str
+    networks: tuple[str, ...]
+    links: Pairs = ()
+    upstreams: tuple[Upstream, ...] = ()
+    ndots_set: bool = False
+    internal: bool = False
+    host_addresses: tuple[Address, ...] = ()
+    gateways: tuple[Address, ...] = ()
+
+    def usable_upstreams(self) -> tuple[Upstream, ...]:
+        """Return the servers that may be asked, at most Docker's three."""
+        allowed = (server for server in self.upstreams if server.from_sandbox or not self.internal)
+        return tuple(allowed)[:3]
