@@ -13,6 +13,7 @@ from linkspan.blueprint.facts import (
     DirectAccessDrop,
     Fact,
     Fence,
+    LinkedContainers,
     LoopbackOnly,
     Masquerade,
     Publish,
@@ -41,6 +42,25 @@ ENDPOINT: list[Fact] = [
     LoopbackOnly("udp", ip_address("127.0.0.1"), 8000, 1000),
     Publish("sctp", ip_address("0.0.0.0"), 7000, WEB, 7000, "docker0", count=2),
     Publish("tcp", ip_address("::"), 8080, ip_address("fd00::4"), 80, "docker0"),
+]
+EVERY_KIND: list[Fact] = [
+    Fence("br-i", ip_network("172.21.0.0/16"), internal=True),
+    Fence("br-i", ip_network("fd21::/64"), internal=True, icc=False),
+    Fence("br-r", ip_network("172.22.0.0/16"), gateway_mode="routed", icc=False),
+    Fence("br-r", ip_network("fd22::/64"), gateway_mode="routed"),
+    Fence("br-u", ip_network("172.23.0.0/16"), gateway_mode="nat-unprotected"),
+    Masquerade(ip_network("172.23.0.0/16"), "br-u", source=ip_address("10.0.0.5"), from_host=True),
+    Masquerade(ip_network("fd23::/64"), "br-u", source=ip_address("fd10::5"), from_host=True),
+    Masquerade(ip_network("172.24.0.0/24"), "br-v", from_host=True),
+    SkipOwnBridge("br-v", family=6),
+    Publish("udp", ip_address("10.0.0.5"), 53, ip_address("172.24.0.2"), 5353, "br-v", own_bridge=True),
+    Publish("tcp", ip_address("0.0.0.0"), 0, ip_address("172.22.0.2"), 80, "br-r", nat=False),
+    Publish("tcp", ip_address("fd10::5"), 8003, ip_address("fd23::2"), 9000, "br-u", count=10),
+    Publish("sctp", ip_address("::"), 7000, ip_address("fd23::2"), 7000, "br-u", own_bridge=True),
+    DirectAccessDrop(ip_address("fd23::2"), "br-u", trusted=("vpn0", "vpn1")),
+    LoopbackOnly("tcp", ip_address("127.0.0.2"), 80),
+    LinkedContainers(ip_address("172.17.0.2"), ip_address("172.17.0.3"), "tcp", 5432, "docker0"),
+    LinkedContainers(ip_address("fd00::2"), ip_address("fd00::3"), "udp", 5432, "docker0"),
 ]
 USERS = """*filter
 :DOCKER-USER - [0:0]
@@ -100,8 +120,8 @@ def host(request, namespace, tmp_path) -> Host:
 def test_every_rule_is_saved_as_it_was_rendered(host: Host) -> None:
     firewall = host.firewall(accept_mark="0x1/0x3")
     host.do(firewall.start)
-    host.do(firewall.add, NETWORK + ENDPOINT)
-    expected = [*render(NETWORK + ENDPOINT)]
+    host.do(firewall.add, NETWORK + ENDPOINT + EVERY_KIND)
+    expected = [*render(NETWORK + ENDPOINT + EVERY_KIND)]
     for family in (4, 6):
         expected += [*base_jumps(family), *base_rules(family, "0x1/0x3")]
     saved = host.rules()
@@ -110,6 +130,9 @@ def test_every_rule_is_saved_as_it_was_rendered(host: Host) -> None:
     assert saved[f"{host.binary} filter"].index("-A FORWARD -j DOCKER-USER") + 1 == saved[
         f"{host.binary} filter"
     ].index("-A FORWARD -j DOCKER-FORWARD")
+    assert host.namespace.call(firewall.heal) is False
+    host.do(firewall.remove, EVERY_KIND)
+    assert "br-" not in str(host.rules())
 
 
 def _programs(host: Host) -> Programs:

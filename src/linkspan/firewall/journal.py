@@ -53,11 +53,7 @@ class Journal:
             self._replay(line)
         if self._path is None or not lines:
             return
-        if not self._noted:
-            self._path.unlink(missing_ok=True)
-            self._lines = 0
-            return
-        if self._lines > 2 * self._noted.total() + SLACK:
+        if not self._noted or self._lines > 2 * self._noted.total() + SLACK:
             self._rewrite(self._path)
             return
         with self._path.open("a") as file:
@@ -66,6 +62,9 @@ class Journal:
     def _rewrite(self, path: Path) -> None:
         lines = [_line("+", rule) for rule in self._noted.elements()]
         self._lines = len(lines)
+        if not lines:
+            path.unlink(missing_ok=True)
+            return
         fresh = path.with_name(f"{path.name}.new")
         fresh.write_text("".join(f"{line}\n" for line in lines))
         fresh.replace(path)

@@ -90,12 +90,14 @@ class Programs:
             if _reaches_the_end(process):
                 threading.Thread(target=process.wait, daemon=True).start()
                 return
-            gave_up = process.wait() == -signal.SIGKILL
+            code = process.wait()
+            if code == 0:
+                return
             complaints.seek(0)
             complaint = complaints.read().decode(errors="replace")
         line = failed_line(complaint)
         culprit = " ".join(text.splitlines()[line - 1 : line])
-        words = f"gave up after {TIMEOUT:.0f} s" if gave_up else _words(complaint)
+        words = f"gave up after {TIMEOUT:.0f} s" if code == -signal.SIGKILL else _words(complaint)
         raise RestoreFailed(program, words, line, culprit)
 
     def _run(self, command: list[str]) -> subprocess.CompletedProcess[str]:

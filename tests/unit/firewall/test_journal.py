@@ -34,6 +34,13 @@ def test_an_empty_journal_leaves_no_file(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_journal_with_nothing_to_tell_is_removed(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    path.write_text("+ 4 nat POSTROUTING -j T")
+    assert Journal(path).rules(4) == []
+    assert not path.exists()
+
+
 def test_a_torn_last_line_and_nonsense_are_passed_over(tmp_path: Path) -> None:
     path = tmp_path / "journal"
     path.write_text(

@@ -61,6 +61,12 @@ def test_nothing_to_write_starts_nothing(folder: Path) -> None:
     assert not (folder / "input").exists()
 
 
+def test_a_program_that_does_not_echo_comments_is_waited_for(folder: Path) -> None:
+    install(folder, "iptables-restore", f"cat > {folder}/input; sleep 0.05; touch {folder}/finished")
+    Programs(4, str(folder / "iptables")).restore(SECTIONS)
+    assert (folder / "finished").exists()
+
+
 def test_a_refusal_names_the_line(folder: Path) -> None:
     six = Programs(6, str(folder / "iptables"))
     with pytest.raises(RestoreFailed) as caught:
