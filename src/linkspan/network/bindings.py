@@ -10,7 +10,7 @@ from linkspan.blueprint.listeners import Listener
 from linkspan.model.addresses import Address
 from linkspan.model.network import Endpoint, Network
 from linkspan.model.ports import PortBinding
-from linkspan.network.options import bridge_options
+from linkspan.network.options import BridgeOptions, bridge_options
 from linkspan.network.settings import NetworkSettings
 
 
@@ -50,11 +50,16 @@ def publish_facts(
 
     A binding of the family that the endpoint lacks has none: it lives by the proxy alone.
     """
-    return tuple(fact for b in bindings for fact in _binding_facts(network, endpoint, b, settings))
+    options = bridge_options(network)
+    return tuple(
+        fact
+        for binding in bindings
+        for fact in _binding_facts(network.bridge, options, endpoint, binding, not settings.userland_proxy)
+    )
 
 
 def _binding_facts(
-    network: Network, endpoint: Endpoint, binding: PortBinding, settings: NetworkSettings
+    bridge: str, options: BridgeOptions, endpoint: Endpoint, binding: PortBinding, own_bridge: bool
 ) -> Iterator[Fact]:
     host = binding.host_address
     target = _own_address(endpoint, host.version)
@@ -68,10 +73,10 @@ def _binding_facts(
         binding.host_port,
         target,
         binding.container_port,
-        network.bridge,
+        bridge,
         binding.count,
-        nat=bridge_options(network).mode(host.version) != "routed",
-        own_bridge=not settings.userland_proxy,
+        nat=options.mode(host.version) != "routed",
+        own_bridge=own_bridge,
     )
 
 

@@ -48,7 +48,15 @@ class Controller:
         self._sandboxes = Sandboxes(self._registry, kernel, firewall, proxy, publisher, settings)
         self._hotplug = Hotplug(self._registry, kernel, firewall, proxy, publisher, settings)
         self._recovery = Recovery(
-            self._registry, kernel, firewall, proxy, publisher, self._sandboxes, self._networks, settings
+            self._registry,
+            kernel,
+            firewall,
+            proxy,
+            publisher,
+            self._sandboxes,
+            self._hotplug,
+            self._networks,
+            settings,
         )
         self.wanted = Wanted(self._registry.by_id, settings)
         self.firewall_backend = str(getattr(firewall, "name", "none"))

@@ -14,8 +14,9 @@ from linkspan.model.network import Endpoint, Network
 from linkspan.model.ports import PortBinding, PublishRequest
 from linkspan.network.adapters import Proxy
 from linkspan.network.bindings import collapse, listeners
-from linkspan.network.options import bridge_options
+from linkspan.network.options import BridgeOptions, bridge_options
 from linkspan.network.ports import PortAllocator, PortRange
+from linkspan.network.predefined import BRIDGE_NETWORK
 from linkspan.network.settings import NetworkSettings
 from linkspan.network.undo import Undo
 from linkspan.path.proxy.client import AddressInUse
@@ -96,23 +97,25 @@ class Publisher:
     def _claims(
         self, network: Network, endpoint: Endpoint, requests: Iterable[PublishRequest]
     ) -> list[Claim]:
-        families = [4, 6] if ipv6_available() else [4]
+        families = (4, 6) if ipv6_available() else (4,)
+        options = bridge_options(network)
+        default = self._default_address(network, options)
         claims = []
         for request in dict.fromkeys(requests):
-            chosen = request.host_address or self._default_address(network)
+            chosen = request.host_address or default
             addresses = tuple(
                 address
                 for address in ((ANY4, ANY6) if chosen is None else (chosen,))
                 if address.version in families and self._reachable(endpoint, address)
             )
-            modes = {bridge_options(network).mode(address.version) for address in addresses}
+            modes = {options.mode(address.version) for address in addresses}
             claims.append(Claim(request, addresses, modes == {"routed"}))
         return claims
 
-    def _default_address(self, network: Network) -> Address | None:
+    def _default_address(self, network: Network, options: BridgeOptions) -> Address | None:
         """Return where a publish without an address goes: the network's address, or the daemon's."""
-        own = bridge_options(network).host_binding
-        if own is not None and not (own.is_unspecified and network.name == "bridge"):
+        own = options.host_binding
+        if own is not None and not (own.is_unspecified and network.name == BRIDGE_NETWORK):
             return own
         return self._settings.default_bind_address
 

@@ -14,6 +14,7 @@ from linkspan.model.errors import LinkspanError
 from linkspan.model.sandbox import Sandbox
 from linkspan.network.adapters import Filter, Kernel, Proxy
 from linkspan.network.default_bridge import DefaultBridge
+from linkspan.network.hotplug import Hotplug
 from linkspan.network.names import owner
 from linkspan.network.networks import Networks
 from linkspan.network.predefined import HOST_NETWORK, NONE_NETWORK, simple_network
@@ -41,6 +42,7 @@ class Recovery:
         proxy: Proxy,
         publisher: Publisher,
         sandboxes: Sandboxes,
+        hotplug: Hotplug,
         networks: Networks,
         settings: NetworkSettings,
     ) -> None:
@@ -50,6 +52,7 @@ class Recovery:
         self._proxy = proxy
         self._publisher = publisher
         self._sandboxes = sandboxes
+        self._hotplug = hotplug
         self._settings = settings
         self._wanted = Wanted(registry.by_id, settings)
         self._default_bridge = DefaultBridge(registry, kernel, networks, settings)
@@ -69,6 +72,7 @@ class Recovery:
         self._sweep()
         self._restore_listeners()
         self._free_leases()
+        self._complete(intents)
         for intent in intents:
             self._registry.store.finish(intent.id)
 
@@ -163,6 +167,18 @@ class Recovery:
         except (LinkspanError, OSError) as error:
             name = sandbox.container.name if sandbox is not None else ""
             log.error("the published ports of %s cannot be held again: %s", name, error)
+
+    def _complete(self, intents: Iterable[Intent]) -> None:
+        """Bring the sandboxes that were being connected or disconnected to what their records say."""
+        for intent in intents:
+            sandbox = self._registry.sandbox(intent.document.get("container", ""))
+            if sandbox is None or intent.kind not in ("connect", "disconnect"):
+                continue
+            self._kernel.remove(self._wanted.all_default_routes(sandbox.endpoints))
+            self._kernel.apply(self._wanted.routes(sandbox.endpoints))
+            leaving = [e for e in sandbox.endpoints if e.id == intent.document["endpoint"]]
+            if intent.kind == "disconnect" and leaving:
+                self._hotplug.disconnect(sandbox, leaving[0], force=True)
 
     def _free_leases(self) -> None:
         """Give back the addresses whose owner is no endpoint (a request was interrupted)."""

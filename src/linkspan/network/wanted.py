@@ -56,6 +56,10 @@ class Wanted:
             if (chosen := gateway.choose(endpoints, version)) is not None
         )
 
+    def all_default_routes(self, endpoints: tuple[Endpoint, ...]) -> tuple[Route, ...]:
+        """Return every default route that any choice of the gateway could have made in a sandbox."""
+        return tuple(route for endpoint in endpoints for route in self.routes((endpoint,)))
+
     def sandbox_parts(self, sandbox: Sandbox) -> tuple[Part, ...]:
         """Return everything in and of one sandbox, default routes last."""
         parts = tuple(part for endpoint in sandbox.endpoints for part in self.endpoint_parts(endpoint))

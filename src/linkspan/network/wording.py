@@ -10,9 +10,18 @@ def wrapped(context: str, error: Exception) -> LinkspanError:
     """Return `error` told as "<context>: <error>", of a class with the same HTTP status."""
     if isinstance(error, KernelError):
         return KernelError(f"{context}: {error.attempt}", error.errno, error.reason)
-    told = LinkspanError(f"{context}: {error}")
+    told = LinkspanError(f"{context}: {_reason(error)}")
     told.status = getattr(error, "status", 500)
     return told
+
+
+def _reason(error: Exception) -> str:
+    """Return what an error says, an OSError as the kernel words it and without its number."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    if isinstance(error, ExceptionGroup):
+        return "; ".join(_reason(problem) for problem in error.exceptions)
+    return str(error)
 
 
 def setting_up(error: Exception) -> LinkspanError:

@@ -78,10 +78,21 @@ class FakeKernel:
     def remove(self, parts: Sequence[Part]) -> None:
         self.faults.call("remove")
         for part in parts:
-            if part in self.parts:
+            if isinstance(part, VethPair | Bridge):
+                self._delete_link(_link_name(part))
+            elif part in self.parts:
                 self.parts.remove(part)
-            elif isinstance(part, VethPair | Bridge):
-                self.parts = [p for p in self.parts if _link_name(p) != _link_name(part)]
+
+    def _delete_link(self, name: str) -> None:
+        """Delete a link, and with it the addresses and routes on either end."""
+        inner = [(p.sandbox, p.name) for p in self.parts if isinstance(p, VethPair) and p.host_name == name]
+        ends = [("", name), *inner]
+        self.parts = [
+            part
+            for part in self.parts
+            if _link_name(part) != name
+            and (getattr(part, "sandbox", ""), getattr(part, "link", "")) not in ends
+        ]
 
     def detach_links(self, parts: Sequence[Part]) -> None:
         self.faults.call("detach_links")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from ipaddress import ip_address, ip_network
 
 import pytest
@@ -185,8 +187,12 @@ def test_looking_up(house):
     network = house.network("front")
     for reference in (network.id, "front", network.id[:6]):
         assert house.controller.network(reference) == network
-    with pytest.raises(InvalidParameter, match=r"is ambiguous"):
-        for number in range(20):
-            house.network(f"n{number}", f"10.{number + 1}.0.0/24")
-        for digit in "0123456789abcdef":
-            house.controller.network(digit)
+    ids = [house.network(f"n{number}", f"10.{number + 1}.0.0/24").id for number in range(20)]
+    digit, count = Counter(i[0] for i in [*ids, network.id]).most_common(1)[0]
+    with pytest.raises(
+        InvalidParameter, match=rf"^network {digit} is ambiguous \(\d+ matches found"
+    ) as caught:
+        house.controller.network(digit)
+    assert int(re.findall(r"\((\d+) ", str(caught.value))[0]) >= count
+    with pytest.raises(NotFound, match=r"^network  not found$"):
+        house.controller.network("")
