@@ -1,22 +1,18 @@
-"""/_ping, /version, /info, /auth, /system/df: what this daemon is and holds."""
+"""/_ping, /version, /info: what this daemon is and holds."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 import platform
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from aiohttp import web
 
 from linkspan import __version__
 from linkspan.api.context import engine, json_response, version
+from linkspan.api.info import host_facts
 from linkspan.api.versions import MAXIMUM, MINIMUM, has, text
 from linkspan.engine.engine import Engine
-
-REGISTRY = "https://index.docker.io/v1/"
 
 
 def routes() -> list[web.RouteDef]:
@@ -77,7 +73,7 @@ def architecture() -> str:
 
 async def _info(request: web.Request) -> web.Response:
     served = engine(request)
-    document = await asyncio.to_thread(_host_facts, served)
+    document = await asyncio.to_thread(host_facts, served)
     document |= await _holdings(served)
     if has(version(request), "firewall backend in info"):
         document["FirewallBackend"] = {"Driver": served.networks.firewall_backend}
@@ -92,97 +88,4 @@ async def _holdings(served: Engine) -> dict[str, Any]:
         "ContainersPaused": counts.get("paused", 0),
         "ContainersStopped": sum(counts.values()) - counts.get("running", 0) - counts.get("paused", 0),
         "Images": await served.images.count(),
-    }
-
-
-def _host_facts(served: Engine) -> dict[str, Any]:
-    settings = served.settings
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    unified = Path("/sys/fs/cgroup/cgroup.controllers").exists()
-    return {
-        "ID": served.id,
-        "Driver": "overlay2",
-        "DriverStatus": [["Backing Filesystem", "extfs"], ["Native Overlay Diff", "true"]],
-        "Plugins": {
-            "Volume": ["local"],
-            "Network": ["bridge", "host", "null"],
-            "Authorization": None,
-            "Log": ["json-file"],
-        },
-        "MemoryLimit": True,
-        "SwapLimit": True,
-        "CpuCfsPeriod": True,
-        "CpuCfsQuota": True,
-        "CPUShares": True,
-        "CPUSet": True,
-        "PidsLimit": True,
-        "IPv4Forwarding": _enabled("net/ipv4/ip_forward"),
-        "BridgeNfIptables": _enabled("net/bridge/bridge-nf-call-iptables"),
-        "BridgeNfIp6tables": _enabled("net/bridge/bridge-nf-call-ip6tables"),
-        "Debug": settings.debug,
-        "NFd": len(list(Path("/proc/self/fd").iterdir())),
-        "OomKillDisable": not unified,
-        "NGoroutines": len(list(Path("/proc/self/task").iterdir())),
-        "SystemTime": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
-        "LoggingDriver": "json-file",
-        "CgroupDriver": "cgroupfs",
-        "CgroupVersion": "2" if unified else "1",
-        "NEventsListener": served.events.listeners,
-        "KernelVersion": platform.release(),
-        "OperatingSystem": _operating_system(),
-        "OSVersion": platform.freedesktop_os_release().get("VERSION_ID", ""),
-        "OSType": "linux",
-        "Architecture": platform.machine(),
-        "IndexServerAddress": REGISTRY,
-        "RegistryConfig": _registries(settings.insecure_registries),
-        "NCPU": len(os.sched_getaffinity(0)),
-        "MemTotal": memory,
-        "GenericResources": None,
-        "DockerRootDir": str(settings.data_root),
-        "HttpProxy": "",
-        "HttpsProxy": "",
-        "NoProxy": "",
-        "Name": platform.node(),
-        "Labels": list(settings.labels),
-        "ExperimentalBuild": False,
-        "ServerVersion": __version__,
-        "Runtimes": {served.runtime_name: {"path": served.runtime_name}},
-        "DefaultRuntime": served.runtime_name,
-        "Swarm": {
-            "NodeID": "",
-            "NodeAddr": "",
-            "LocalNodeState": "inactive",
-            "ControlAvailable": False,
-            "Error": "",
-            "RemoteManagers": None,
-        },
-        "LiveRestoreEnabled": settings.live_restore,
-        "Isolation": "",
-        "InitBinary": "docker-init",
-        "ContainerdCommit": {"ID": ""},
-        "RuncCommit": {"ID": ""},
-        "InitCommit": {"ID": ""},
-        "SecurityOptions": ["name=seccomp,profile=builtin"],
-        "DefaultAddressPools": served.networks.default_address_pools,
-        "Warnings": served.warnings or None,
-    }
-
-
-def _enabled(key: str) -> bool:
-    path = Path("/proc/sys", key)
-    return path.exists() and path.read_text().strip() not in ("0", "")
-
-
-def _operating_system() -> str:
-    return platform.freedesktop_os_release().get("PRETTY_NAME", "Linux")
-
-
-def _registries(insecure: tuple[str, ...]) -> dict[str, Any]:
-    index = {
-        "docker.io": {"Name": "docker.io", "Mirrors": [], "Secure": True, "Official": True},
-    } | {name: {"Name": name, "Mirrors": [], "Secure": False, "Official": False} for name in insecure}
-    return {
-        "IndexConfigs": index,
-        "InsecureRegistryCIDRs": ["::1/128", "127.0.0.0/8"],
-        "Mirrors": None,
     }

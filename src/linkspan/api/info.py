@@ -1,0 +1,124 @@
+"""What `docker info` says of the host and of the daemon's settings, section by section."""
+
+from __future__ import annotations
+
+import os
+import platform
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from linkspan import __version__
+from linkspan.engine.engine import Engine
+
+REGISTRY = "https://index.docker.io/v1/"
+
+
+def host_facts(served: Engine) -> dict[str, Any]:
+    """Return every part of GET /info that does not count containers and images. Reads files: blocking."""
+    return _host() | _abilities() | _process(served) | _daemon(served) | _nothing_here()
+
+
+def _host() -> dict[str, Any]:
+    release = platform.freedesktop_os_release()
+    return {
+        "Name": platform.node(),
+        "KernelVersion": platform.release(),
+        "OperatingSystem": release.get("PRETTY_NAME", "Linux"),
+        "OSVersion": release.get("VERSION_ID", ""),
+        "OSType": "linux",
+        "Architecture": platform.machine(),
+        "NCPU": len(os.sched_getaffinity(0)),
+        "MemTotal": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        "SystemTime": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
+    }
+
+
+def _abilities() -> dict[str, Any]:
+    unified = Path("/sys/fs/cgroup/cgroup.controllers").exists()
+    limits = ("MemoryLimit", "SwapLimit", "CpuCfsPeriod", "CpuCfsQuota", "CPUShares", "CPUSet", "PidsLimit")
+    return dict.fromkeys(limits, True) | {
+        "OomKillDisable": not unified,
+        "CgroupDriver": "cgroupfs",
+        "CgroupVersion": "2" if unified else "1",
+        "IPv4Forwarding": _enabled("net/ipv4/ip_forward"),
+        "BridgeNfIptables": _enabled("net/bridge/bridge-nf-call-iptables"),
+        "BridgeNfIp6tables": _enabled("net/bridge/bridge-nf-call-ip6tables"),
+        "SecurityOptions": ["name=seccomp,profile=builtin"],
+        "Driver": "overlay2",
+        "DriverStatus": [["Backing Filesystem", "extfs"], ["Native Overlay Diff", "true"]],
+        "Plugins": {
+            "Volume": ["local"],
+            "Network": ["bridge", "host", "null"],
+            "Authorization": None,
+            "Log": ["json-file"],
+        },
+    }
+
+
+def _enabled(key: str) -> bool:
+    path = Path("/proc/sys", key)
+    return path.exists() and path.read_text().strip() not in ("0", "")
+
+
+def _process(served: Engine) -> dict[str, Any]:
+    return {
+        "Debug": served.settings.debug,
+        "NFd": len(list(Path("/proc/self/fd").iterdir())),
+        "NGoroutines": len(list(Path("/proc/self/task").iterdir())),
+        "NEventsListener": served.events.listeners,
+    }
+
+
+def _daemon(served: Engine) -> dict[str, Any]:
+    settings = served.settings
+    return {
+        "ID": served.id,
+        "ServerVersion": __version__,
+        "LoggingDriver": "json-file",
+        "IndexServerAddress": REGISTRY,
+        "RegistryConfig": _registries(settings.insecure_registries),
+        "DockerRootDir": str(settings.data_root),
+        "Labels": list(settings.labels),
+        "Runtimes": {served.runtime_name: {"path": served.runtime_name}},
+        "DefaultRuntime": served.runtime_name,
+        "LiveRestoreEnabled": settings.live_restore,
+        "InitBinary": "docker-init",
+        "DefaultAddressPools": served.networks.default_address_pools,
+        "Warnings": served.warnings or None,
+    }
+
+
+def _registries(insecure: tuple[str, ...]) -> dict[str, Any]:
+    names = {"docker.io": True} | dict.fromkeys(insecure, False)
+    return {
+        "IndexConfigs": {
+            name: {"Name": name, "Mirrors": [], "Secure": secure, "Official": name == "docker.io"}
+            for name, secure in names.items()
+        },
+        "InsecureRegistryCIDRs": ["::1/128", "127.0.0.0/8"],
+        "Mirrors": None,
+    }
+
+
+def _nothing_here() -> dict[str, Any]:
+    """Return the fields clients expect that have nothing behind them here: swarm, proxies, isolation."""
+    return {
+        "ExperimentalBuild": False,
+        "GenericResources": None,
+        "HttpProxy": "",
+        "HttpsProxy": "",
+        "NoProxy": "",
+        "Isolation": "",
+        "ContainerdCommit": {"ID": ""},
+        "RuncCommit": {"ID": ""},
+        "InitCommit": {"ID": ""},
+        "Swarm": {
+            "NodeID": "",
+            "NodeAddr": "",
+            "LocalNodeState": "inactive",
+            "ControlAvailable": False,
+            "Error": "",
+            "RemoteManagers": None,
+        },
+    }
