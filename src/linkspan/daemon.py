@@ -40,6 +40,7 @@ log = logging.getLogger("linkspan")
 def run(settings: DaemonSettings) -> int:
     """Run the daemon until SIGINT or SIGTERM; returns its exit status. A failure to start is one clear line."""
     _log_to_stderr(settings.debug)
+    _take_name()
     try:
         _require_root()
         with _sole_user_of(settings.data_root), _pidfile(settings):
@@ -57,6 +58,11 @@ def _log_to_stderr(debug: bool) -> None:
         format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
     )
     logging.getLogger("asyncio").setLevel(logging.WARNING)
+
+
+def _take_name() -> None:
+    """Be called linkspand in `ps` and `top`, not python."""
+    Path("/proc/self/comm").write_text("linkspand")
 
 
 def _require_root() -> None:
