@@ -120,15 +120,19 @@ class Topology:
     `lan` is also the attacker: it has routes to every container subnet through the host.
     """
 
-    def __init__(self) -> None:
-        self.host = Namespace("host")
-        self.lan = Namespace("lan")
-        self.internet = Namespace("inet")
+    def __init__(self, stack: contextlib.ExitStack) -> None:
+        self._stack = stack
+        self.host, self.lan, self.internet = (self._open(role) for role in ("host", "lan", "inet"))
         self.containers: list[Namespace] = []
         self._wire("eth0", "10.0.0.5/24", self.lan, "10.0.0.9/24")
         self._wire("wan0", "198.51.100.1/24", self.internet, "198.51.100.9/24")
         self.host.sysctl("net/ipv4/ip_forward", 1)
         self.lan.run("ip route add 172.16.0.0/12 via 10.0.0.5")
+
+    def _open(self, role: str, path: str = "") -> Namespace:
+        made = Namespace(role, path)
+        self._stack.callback(made.close)
+        return made
 
     def _wire(self, link: str, address: str, peer: Namespace, peer_address: str) -> None:
         self.host.run(
@@ -146,7 +150,7 @@ class Topology:
 
     def container(self, bridge: str, address: str, gateway: str = "", *, hairpin: bool = False) -> Namespace:
         """Make a namespace with eth0 in `bridge`; hairpin mode as Docker sets it without a userland proxy."""
-        inside = Namespace("ctr")
+        inside = self._open("ctr")
         self.containers.append(inside)
         veth = f"veth{len(self.containers)}"
         self.host.run(
@@ -163,13 +167,8 @@ class Topology:
 
     def visit(self, path: str) -> Namespace:
         """Enter a namespace that is mounted at `path`; left when the topology is closed."""
-        self.containers.append(Namespace("", path))
+        self.containers.append(self._open("", path))
         return self.containers[-1]
-
-    def close(self) -> None:
-        """Delete every namespace."""
-        for namespace in [*self.containers, self.lan, self.internet, self.host]:
-            namespace.close()
 
 
 def _output(command: str) -> str:
@@ -195,11 +194,8 @@ def _answer_datagram(server: socket.socket, port: int, seen: list[str]) -> None:
 @pytest.fixture
 def topology() -> Iterator[Topology]:
     """A host between a LAN and an internet; gone after the test."""
-    made = Topology()
-    try:
-        yield made
-    finally:
-        made.close()
+    with contextlib.ExitStack() as stack:
+        yield Topology(stack)
 
 
 @pytest.fixture
