@@ -151,7 +151,7 @@ def test_a_detached_veth_is_gone_from_the_host_at_once(host):
 @pytest.mark.parametrize(
     ("bad", "text"),
     [
-        (Address("docker0", ip_interface("172.17.0.1/16")), "adding 172.17.0.1/16 to docker0: "),
+        (Address("docker0", ip_interface("ff02::1/64")), "adding ff02::1/64 to docker0: "),
         (
             Address("nolink", ip_interface("10.0.0.1/24")),
             "adding 10.0.0.1/24 to nolink: there is no link nolink",

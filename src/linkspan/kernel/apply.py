@@ -5,171 +5,161 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from functools import partial
 
 from linkspan.blueprint.parts import Address, Bridge, LinkUp, Part, Route, Sysctl, VethPair
+from linkspan.blueprint.steps import Add, Remove, Step, links_of, needs
 from linkspan.kernel import addresses, links, routes, sysctl
-from linkspan.kernel.namespaces import Visitor
-from linkspan.kernel.wire import Netlink
+from linkspan.kernel.spaces import Spaces
 from linkspan.model.errors import KernelError
 
-Undo = Callable[[], None]
-_GONE = (errno.ENOENT, errno.ENODEV)
-
-
-class Spaces:
-    """The netlink sockets of one piece of work: the host's, and one in each sandbox it touches."""
-
-    def __init__(self, host: Netlink, visitor: Visitor) -> None:
-        self.host = host
-        self.visitor = visitor
-        self._inside: dict[str, Netlink] = {}
-
-    def netlink(self, sandbox: str) -> Netlink:
-        """Return a socket in `sandbox` ("": the host); raises FileNotFoundError when there is no sandbox."""
-        if not sandbox:
-            return self.host
-        if sandbox not in self._inside:
-            self._inside[sandbox] = self.visitor.inside(sandbox, Netlink)
-        return self._inside[sandbox]
-
-    def write(self, part: Sysctl, value: str) -> None:
-        """Write a kernel parameter where `part` says."""
-        self._visit(part.sandbox, lambda: sysctl.write(part.key, value))
-
-    def read(self, part: Sysctl) -> str | None:
-        """Return the present value of `part`'s parameter."""
-        return self._visit(part.sandbox, lambda: sysctl.read(part.key))
-
-    def _visit(self, sandbox: str, function: Callable[[], str | None]) -> str | None:
-        return self.visitor.inside(sandbox, function) if sandbox else function()
-
-    def close(self) -> None:
-        """Close the sockets inside sandboxes: an open one would keep its namespace alive."""
-        for netlink in self._inside.values():
-            netlink.close()
-
-
-def describe(part: Part) -> str:
-    """Return what making `part` is called in an error: "adding 172.17.0.2/16 to eth0"."""
-    match part:
-        case Bridge():
-            return f"making the bridge {part.name}"
-        case VethPair():
-            return f"making the veth pair {part.host_name} and {part.name} on {part.bridge}"
-        case LinkUp():
-            return f"setting {part.link} up"
-        case Address():
-            return f"adding {part.interface} to {part.link}"
-        case Route():
-            via = f" via {part.gateway}" if part.gateway else ""
-            return f"adding the route {part.destination or 'default'}{via} on {part.link}"
-        case Sysctl():
-            return f"setting {part.key} to {part.value}"
+Undo = Callable[[], object]
+_MISSING = (errno.ENOENT, errno.ENODEV, errno.EADDRNOTAVAIL, errno.ESRCH)
 
 
 @contextmanager
-def _explained(part: Part) -> Iterator[None]:
+def explained(attempt: str) -> Iterator[None]:
+    """Turn an OSError into a KernelError that says what was attempted."""
     try:
         yield
     except OSError as error:
         number = error.errno or 0
-        reason = error.strerror or os.strerror(number)
-        raise KernelError(describe(part), number, reason) from error
+        raise KernelError(attempt, number, error.strerror or os.strerror(number)) from error
 
 
 def apply(spaces: Spaces, parts: Sequence[Part]) -> None:
-    """Make `parts` in order; KernelError names the one that failed, after those before it were undone."""
-    with ExitStack() as undo:
-        for part in parts:
-            with _explained(part):
-                inverse = make(spaces, part)
-            if inverse is not None:
-                undo.callback(inverse)
-        undo.pop_all()
+    """Make `parts` in order.
 
-
-def make(spaces: Spaces, part: Part) -> Undo | None:
-    """Make one part and return what takes it back, None when nothing was changed."""
-    match part:
-        case Bridge():
-            return None if part.adopted else _make_bridge(spaces, part)
-        case VethPair():
-            return _make_veth(spaces, part)
-        case LinkUp():
-            links.set_up(spaces.netlink(part.sandbox), part.link)
-            return None
-        case Address():
-            addresses.add(spaces.netlink(part.sandbox), part.link, part.interface)
-        case Route():
-            routes.add(spaces.netlink(part.sandbox), part)
-        case Sysctl():
-            return _make_sysctl(spaces, part)
-    return partial(unmake, spaces, part)
-
-
-def _make_bridge(spaces: Spaces, bridge: Bridge) -> Undo:
-    links.add_bridge(spaces.host, bridge)
-    return partial(unmake, spaces, bridge)
-
-
-def _make_veth(spaces: Spaces, pair: VethPair) -> Undo:
-    sandbox = os.open(pair.sandbox, os.O_RDONLY | os.O_CLOEXEC)
+    Raises KernelError that names the part that failed, after everything before it was undone; what could not
+    be undone is in the error's notes.
+    """
+    undo: list[tuple[Step, Undo]] = []
     try:
-        links.add_veth(spaces.host, pair, sandbox)
-        links.set_up(spaces.netlink(pair.sandbox), pair.name)
+        for part in parts:
+            step = Add(part)
+            with explained(str(step)):
+                for inverse in make(spaces, part):
+                    undo.append((step.inverse, inverse))  # at once: make() may still fail after it
     except BaseException as error:
-        if getattr(error, "errno", None) != errno.EEXIST:
-            unmake(spaces, pair)
+        for inverse_step, inverse in reversed(undo):
+            try:
+                inverse()
+            except OSError as problem:
+                error.add_note(f"{inverse_step}: {problem.strerror}")
         raise
+
+
+def make(spaces: Spaces, part: Part) -> Iterator[Undo]:
+    """Make one part, and yield what takes it back; nothing if nothing was changed. Raises OSError."""
+    match part:
+        case Bridge(adopted=False):
+            yield from _make_bridge(spaces, part)
+        case VethPair():
+            yield from _make_veth(spaces, part)
+        case LinkUp():
+            yield from _set_up(spaces, part)
+        case Address():
+            yield from _add_address(spaces, part)
+        case Route():
+            yield _add_route(spaces, part)
+        case Sysctl():
+            yield from _set(spaces, part)
+
+
+def _make_bridge(spaces: Spaces, bridge: Bridge) -> Iterator[Undo]:
+    links.create_bridge(spaces.host, bridge)
+    yield partial(spaces.delete, [bridge.name])
+    links.finish_bridge(spaces.host, bridge)
+
+
+def _make_veth(spaces: Spaces, pair: VethPair) -> Iterator[Undo]:
+    master = spaces.index(pair.bridge) if pair.bridge else 0
+    namespace = os.open(pair.sandbox, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        links.create_veth(spaces.host, pair, namespace, master)
     finally:
-        os.close(sandbox)
-    return partial(unmake, spaces, pair)
+        os.close(namespace)
+    yield partial(spaces.delete, [pair.host_name])
+    links.finish_veth(spaces.host, pair)
+    links.set_up(spaces.netlink(pair.sandbox), pair.name)
 
 
-def _make_sysctl(spaces: Spaces, part: Sysctl) -> Undo | None:
-    before = spaces.read(part)
-    if before is None and not part.needed:
-        return None
-    if before == part.value:
-        return None
-    spaces.write(part, part.value)
-    return partial(spaces.write, part, before or "")
+def _set_up(spaces: Spaces, part: LinkUp) -> Iterator[Undo]:
+    netlink = spaces.netlink(part.sandbox)
+    state = links.get(netlink, part.link)
+    links.set_up(netlink, part.link)
+    if state is not None and not state.up:
+        yield partial(links.set_up, netlink, part.link, False)
+
+
+def _add_address(spaces: Spaces, part: Address) -> Iterator[Undo]:
+    netlink, index = spaces.netlink(part.sandbox), spaces.index(part.link, part.sandbox)
+    try:
+        addresses.add(netlink, index, part.interface)
+    except OSError as error:
+        if error.errno != errno.EEXIST:  # an adopted bridge has its address already
+            raise
+        return
+    yield partial(addresses.remove, netlink, index, part.interface)
+
+
+def _add_route(spaces: Spaces, part: Route) -> Undo:
+    netlink, index = spaces.netlink(part.sandbox), spaces.index(part.link, part.sandbox)
+    routes.add(netlink, index, part.destination, part.gateway)
+    return partial(routes.remove, netlink, index, part.destination, part.gateway)
+
+
+def _set(spaces: Spaces, part: Sysctl) -> Iterator[Undo]:
+    try:
+        before = spaces.visit(part.sandbox, partial(sysctl.exchange, part.key, part.value))
+    except FileNotFoundError:
+        if part.needed:
+            raise
+        return
+    if before != part.value:
+        yield partial(spaces.visit, part.sandbox, partial(sysctl.exchange, part.key, before))
 
 
 def remove(spaces: Spaces, parts: Sequence[Part]) -> None:
-    """Remove `parts` in reverse order; goes on after an error and raises all as an ExceptionGroup."""
-    errors: list[Exception] = []
+    """Remove `parts` in reverse order, the links last and all at once; what is missing is no error.
+
+    What vanishes with a link of `parts` is not removed on its own. Goes on after an error, and raises an
+    ExceptionGroup of KernelErrors at the end.
+    """
+    doomed = frozenset().union(*map(links_of, parts))
+    problems: list[KernelError] = []
     for part in reversed(parts):
-        try:
-            with _explained(part):
-                unmake(spaces, part)
-        except KernelError as error:
-            errors.append(KernelError(f"undoing: {error.attempt}", error.errno, error.reason))
-    if errors:
-        raise ExceptionGroup("the network could not be removed completely", errors)
+        if not needs(part) & doomed:
+            _attempt(str(Remove(part)), partial(_remove_one, spaces, part), problems)
+    if names := [name for part in parts for name in _host_links(part)]:
+        _attempt(f"removing {', '.join(names)}", partial(spaces.delete, names), problems)
+    if problems:
+        raise ExceptionGroup("removing parts of the network", problems)
 
 
-def unmake(spaces: Spaces, part: Part) -> None:
-    """Remove one part; what is missing, or was in a sandbox that is gone, is no error."""
+def _attempt(attempt: str, work: Undo, problems: list[KernelError]) -> None:
     try:
-        _unmake(spaces, part)
-    except OSError as error:
-        if error.errno not in _GONE:
-            raise
+        with explained(attempt):
+            work()
+    except KernelError as error:
+        if error.errno not in _MISSING:
+            problems.append(error)
 
 
-def _unmake(spaces: Spaces, part: Part) -> None:
+def _host_links(part: Part) -> Iterator[str]:
     match part:
-        case Bridge():
-            if not part.adopted:
-                links.delete(spaces.host, part.name)
+        case Bridge(adopted=False):
+            yield part.name
         case VethPair():
-            links.delete(spaces.host, part.host_name)
+            yield part.host_name
+
+
+def _remove_one(spaces: Spaces, part: Part) -> None:
+    match part:
         case Address():
-            addresses.delete(spaces.netlink(part.sandbox), part.link, part.interface)
+            index = spaces.index(part.link, part.sandbox)
+            addresses.remove(spaces.netlink(part.sandbox), index, part.interface)
         case Route():
-            routes.delete(spaces.netlink(part.sandbox), part)
-        case LinkUp() | Sysctl():
-            pass
+            index = spaces.index(part.link, part.sandbox)
+            routes.remove(spaces.netlink(part.sandbox), index, part.destination, part.gateway)

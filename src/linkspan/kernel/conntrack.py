@@ -1,71 +1,148 @@
-"""Connection tracking entries are deleted by address or port, in the kernel, without listing them.
+"""Connection tracking: flows of an address or of a published UDP port are found and forgotten.
 
-Source: Linux net/netfilter/nf_conntrack_netlink.c (CTA_FILTER, since 5.8).
+Without that, a datagram from a peer that is known already would go on to the container of yesterday. Source:
+Linux include/uapi/linux/netfilter/nfnetlink_conntrack.h. Kernels since 5.8 filter a dump (CTA_FILTER); older
+ones return all flows, so every answer is compared again here. Only kernels since 6.9 could delete by filter.
 """
 
 from __future__ import annotations
 
+import errno
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from ipaddress import ip_address
 
-from linkspan.kernel.addresses import family_of
-from linkspan.kernel.wire import NETLINK_NETFILTER, Netlink, attribute, nested, u32
+from linkspan.kernel import wire
+from linkspan.kernel.wire import NETLINK_NETFILTER, Netlink, NetlinkError
 from linkspan.model.addresses import Address
 
-_DELETE = (1 << 8) | 2
-_GENERIC = struct.Struct("!BBH")
-_ORIGINAL, _REPLY, _FILTER = 1, 2, 25
+_GET, _DELETE, _STATISTICS = 0x101, 0x102, 0x105
+_HEADER = struct.Struct("=BBH")
+_ORIGINAL, _REPLY, _ID, _ZONE, _FILTER = 1, 2, 12, 18, 25
 _IP, _PROTOCOL = 1, 2
-_PROTOCOL_NUMBER, _DESTINATION_PORT = 1, 3
-_BY_SOURCE, _BY_DESTINATION, _BY_PROTOCOL, _BY_DESTINATION_PORT = 1 << 0, 1 << 1, 1 << 3, 1 << 5
+_SOURCES, _DESTINATIONS = {4: 1, 6: 3}, {4: 2, 6: 4}
+_NUMBER, _DESTINATION_PORT = 1, 3
+_BY_SOURCE, _BY_DESTINATION, _BY_PROTOCOL, _BY_DESTINATION_PORT = 1, 2, 8, 32
 _UDP = 17
 
 
-def _address(address: Address, source: bool) -> bytes:
-    kind = (1 if source else 2) if address.version == 4 else (3 if source else 4)
-    return nested(_IP, attribute(kind, address.packed))
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """What tells one tracked flow from others; `key` are the attributes by which the kernel deletes it."""
+
+    source: Address
+    destination: Address
+    reply_source: Address
+    protocol: int
+    destination_port: int
+    key: bytes
 
 
-def _deletion(version: int, direction: int, flags: int, tuple_parts: bytes) -> bytes:
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Flows whose original source, or whose answering address, is `address`: an endpoint's own."""
+
+    address: Address
+
+    def queries(self) -> tuple[bytes, ...]:
+        """Return the bodies of the dumps that find them."""
+        inner = wire.nested(_IP, wire.attribute(_SOURCES[self.address.version], self.address.packed))
+        return tuple(
+            _query(self.address.version, direction, _BY_SOURCE, inner) for direction in (_ORIGINAL, _REPLY)
+        )
+
+    def matches(self, flow: Flow) -> bool:
+        """Tell whether `flow` is one of them."""
+        return self.address in (flow.source, flow.reply_source)
+
+
+@dataclass(frozen=True, slots=True)
+class WantedPort:
+    """Flows to a UDP port of `address`; an unspecified one stands for every address of its family."""
+
+    address: Address
+    port: int
+
+    def queries(self) -> tuple[bytes, ...]:
+        """Return the body of the dump that finds them."""
+        flags = _BY_PROTOCOL | _BY_DESTINATION_PORT
+        inner = wire.nested(
+            _PROTOCOL,
+            wire.u8(_NUMBER, _UDP),
+            wire.attribute(_DESTINATION_PORT, struct.pack("!H", self.port)),
+        )
+        if not self.address.is_unspecified:
+            flags |= _BY_DESTINATION
+            own = wire.attribute(_DESTINATIONS[self.address.version], self.address.packed)
+            inner = wire.nested(_IP, own) + inner
+        return (_query(self.address.version, _ORIGINAL, flags, inner),)
+
+    def matches(self, flow: Flow) -> bool:
+        """Tell whether `flow` is one of them."""
+        if (flow.protocol, flow.destination_port) != (_UDP, self.port):
+            return False
+        if self.address.is_unspecified:
+            return flow.destination.version == self.address.version
+        return flow.destination == self.address
+
+
+def _head(version: int) -> bytes:
+    return _HEADER.pack(2 if version == 4 else 10, 0, 0)
+
+
+def _query(version: int, direction: int, flags: int, inner: bytes) -> bytes:
     original, reply = (flags, 0) if direction == _ORIGINAL else (0, flags)
-    return (
-        _GENERIC.pack(family_of(version), 0, 0)
-        + nested(direction, tuple_parts)
-        + nested(_FILTER, u32(1, original), u32(2, reply))
+    choice = wire.nested(_FILTER, wire.u32(_ORIGINAL, original), wire.u32(_REPLY, reply))
+    return _head(version) + wire.nested(direction, inner) + choice
+
+
+def parse_flow(body: bytes) -> Flow:
+    """Return the flow that the body of a ctnetlink message carries."""
+    found = wire.parse(body, _HEADER.size)
+    version = 4 if body[0] == 2 else 6
+    original, reply = wire.parse(found[_ORIGINAL]), wire.parse(found[_REPLY])
+    addresses = wire.parse(original[_IP])
+    protocol = wire.parse(original[_PROTOCOL])
+    key = wire.attribute(_ORIGINAL | wire.NESTED, found[_ORIGINAL])
+    key += b"".join(wire.attribute(kind, found[kind]) for kind in (_ID, _ZONE) if kind in found)
+    return Flow(
+        source=ip_address(addresses[_SOURCES[version]]),
+        destination=ip_address(addresses[_DESTINATIONS[version]]),
+        reply_source=ip_address(wire.parse(reply[_IP])[_SOURCES[version]]),
+        protocol=protocol[_NUMBER][0],
+        destination_port=int.from_bytes(protocol.get(_DESTINATION_PORT, b""), "big"),
+        key=key,
     )
 
 
-def deletions(addresses: Iterable[Address], udp_ports: Iterable[tuple[Address, int]]) -> list[bytes]:
-    """Return the requests that delete every flow to, from or translated to `addresses`, and to `udp_ports`.
-
-    An unspecified address of a UDP port stands for every address of its family.
-    """
-    found = []
-    for address in addresses:
-        found.append(_deletion(address.version, _ORIGINAL, _BY_SOURCE, _address(address, True)))
-        found.append(_deletion(address.version, _ORIGINAL, _BY_DESTINATION, _address(address, False)))
-        found.append(_deletion(address.version, _REPLY, _BY_SOURCE, _address(address, True)))
-    for address, port in udp_ports:
-        found.append(_udp_deletion(address, port))
-    return found
+def is_available(netlink: Netlink) -> bool:
+    """Tell whether the kernel offers connection tracking over netlink at all."""
+    try:
+        netlink.request(_STATISTICS, 0, _head(4))
+    except NetlinkError:
+        return False
+    return True
 
 
-def _udp_deletion(address: Address, port: int) -> bytes:
-    protocol = nested(
-        _PROTOCOL,
-        attribute(_PROTOCOL_NUMBER, bytes([_UDP])),
-        attribute(_DESTINATION_PORT, struct.pack("!H", port)),
-    )
-    flags = _BY_PROTOCOL | _BY_DESTINATION_PORT
-    if address.is_unspecified:
-        return _deletion(address.version, _ORIGINAL, flags, protocol)
-    return _deletion(address.version, _ORIGINAL, flags | _BY_DESTINATION, _address(address, False) + protocol)
+def flush(netlink: Netlink, addresses: Iterable[Address], udp_ports: Iterable[tuple[Address, int]]) -> int:
+    """Forget the flows of these addresses and UDP ports and return how many; raises NetlinkError."""
+    wanted: list[Wanted | WantedPort] = [
+        *map(Wanted, addresses),
+        *(WantedPort(address, port) for address, port in udp_ports),
+    ]
+    flows = {flow.key: flow for one in wanted for flow in _find(netlink, one)}
+    bodies = [_head(flow.source.version) + flow.key for flow in flows.values()]
+    outcomes = netlink.batch(_DELETE, 0, bodies)
+    for error in outcomes:
+        if error is not None and error.errno != errno.ENOENT:  # it has timed out meanwhile
+            raise error
+    return len(bodies)
 
 
-def flush(netlink: Netlink, addresses: Iterable[Address], udp_ports: Iterable[tuple[Address, int]]) -> None:
-    """Delete the flows; `netlink` is a socket of NETLINK_NETFILTER. Raises NetlinkError."""
-    for body in deletions(addresses, udp_ports):
-        netlink.request(_DELETE, 0, body)
+def _find(netlink: Netlink, wanted: Wanted | WantedPort) -> Iterator[Flow]:
+    for query in wanted.queries():
+        yield from filter(wanted.matches, (parse_flow(body) for _, body in netlink.dump(_GET, query)))
 
 
 def open_socket() -> Netlink:

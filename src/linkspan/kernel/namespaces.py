@@ -6,6 +6,7 @@ Source: namespaces(7), setns(2). Python before 3.12 has neither os.setns nor os.
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -102,5 +103,8 @@ def is_mounted(path: Path) -> bool:
 
 def remove(path: Path) -> None:
     """Unmount and unlink; the kernel takes the namespace down by itself, later. Missing is fine."""
-    _libc.umount2(os.fsencode(path), _MNT_DETACH)
+    if _libc.umount2(os.fsencode(path), _MNT_DETACH) != 0:
+        number = ctypes.get_errno()
+        if number not in (errno.EINVAL, errno.ENOENT):  # not mounted, not there
+            raise OSError(number, os.strerror(number), str(path))
     path.unlink(missing_ok=True)

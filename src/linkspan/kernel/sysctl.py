@@ -1,33 +1,48 @@
-"""Kernel parameters under /proc/sys, of the network namespace the calling thread is in.
+"""Kernel parameters below /proc/sys, by the dotted keys of sysctl(8).
 
-Source: sysctl(8): dots separate, "/" stands for a dot inside a name ("net.ipv4.conf.eth0/50.forwarding").
+/proc/sys/net shows the network namespace of the thread that opens a file: call these inside a sandbox to
+read or write its settings.
 """
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 _ROOT = Path("/proc/sys")
+_SWAP = str.maketrans("./", "/.")
 
 
 def path_of(key: str) -> Path:
-    """Return the file of a dotted key; raises ValueError for a key that leaves /proc/sys."""
-    parts = [part.replace("/", ".") for part in key.split(".")]
-    if any(part in ("", "..") for part in parts):
-        raise ValueError(f"{key} is no kernel parameter")
+    """Return the file of a key like net.ipv4.conf.eth0/50.forwarding: a dot in a link's name is written "/".
+
+    A key whose first separator is "/" is a path already. Raises OSError EINVAL for one that leaves /proc/sys.
+    """
+    first = next((letter for letter in key if letter in "./"), ".")
+    parts = (key.translate(_SWAP) if first == "." else key).split("/")
+    if any(part in ("", ".", "..") for part in parts) or "\0" in key:
+        raise OSError(errno.EINVAL, "this is no kernel parameter")
     return _ROOT.joinpath(*parts)
 
 
-def read(key: str) -> str | None:
-    """Return the value without its newline, or None when this kernel has no such parameter."""
-    try:
-        return path_of(key).read_text().rstrip("\n")
-    except FileNotFoundError:
-        return None
+def read(key: str) -> str:
+    """Return the value without the newline; raises FileNotFoundError, or another OSError."""
+    return path_of(key).read_text().rstrip("\n")
 
 
-def write(key: str, value: str) -> None:
-    """Set a parameter unless it has the value already; raises OSError as the kernel refuses it."""
-    path = path_of(key)
-    if path.read_text().rstrip("\n") != value:
-        path.write_text(value)
+def exchange(key: str, value: str) -> str:
+    """Set a value unless it is set already, and return the one before; raises OSError as read() does."""
+    before = read(key)
+    if before != value:
+        path_of(key).write_text(value)
+    return before
+
+
+def has_bridge_filter() -> bool:
+    """Tell whether br_netfilter is there, which lets the packet filter see bridged frames."""
+    return (_ROOT / "net/bridge/bridge-nf-call-iptables").exists()
+
+
+def has_ipv6() -> bool:
+    """Tell whether this network namespace knows IPv6."""
+    return (_ROOT / "net/ipv6/conf/all/disable_ipv6").exists()

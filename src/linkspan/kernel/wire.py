@@ -9,7 +9,7 @@ import errno
 import os
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 NETLINK_ROUTE = 0
 NETLINK_NETFILTER = 12
@@ -22,11 +22,13 @@ _DUMP_INTERRUPTED = 0x10
 _NOOP, _ERROR, _DONE = 1, 2, 3
 _CAPPED, _ACK_TLVS = 0x100, 0x200
 _SOL_NETLINK, _CAP_ACK, _EXT_ACK, _STRICT = 270, 10, 11, 12
-_NESTED = 0x8000
+NESTED = 0x8000
 _TYPE_MASK = 0x3FFF
 _HEADER = struct.Struct("=IHHII")
 _ATTRIBUTE = struct.Struct("=HH")
-_RECEIVE = 1 << 20
+_BUFFER = 1 << 20
+_RECEIVE = 1 << 16
+_CHUNK = 50
 
 Message = tuple[int, bytes]
 Attributes = dict[int, bytes]
@@ -47,7 +49,7 @@ def attribute(kind: int, payload: bytes) -> bytes:
 
 def nested(kind: int, *attributes: bytes) -> bytes:
     """Return an attribute that holds `attributes`."""
-    return attribute(kind | _NESTED, b"".join(attributes))
+    return attribute(kind | NESTED, b"".join(attributes))
 
 
 def text(kind: int, value: str) -> bytes:
@@ -58,6 +60,11 @@ def text(kind: int, value: str) -> bytes:
 def u32(kind: int, value: int) -> bytes:
     """Return an attribute with an unsigned 32-bit integer."""
     return attribute(kind, struct.pack("=I", value))
+
+
+def u8(kind: int, value: int) -> bytes:
+    """Return an attribute with one octet."""
+    return attribute(kind, bytes((value,)))
 
 
 def parse(data: bytes, offset: int = 0) -> Attributes:
@@ -99,6 +106,13 @@ def error_in(flags: int, body: bytes) -> NetlinkError | None:
     return NetlinkError(-number, _extended(flags, body))
 
 
+def _refusal(kind: int, flags: int, body: bytes) -> NetlinkError | None:
+    """Return the error of a final message; NLMSG_DONE of a failed dump carries one as well."""
+    if kind == _DONE and len(body) < 4:
+        return None
+    return error_in(flags & ~_ACK_TLVS if kind == _DONE else flags, body)
+
+
 def _extended(flags: int, body: bytes) -> str:
     if not flags & _ACK_TLVS:
         return ""
@@ -114,7 +128,7 @@ class Netlink:
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol)
         for option in (_CAP_ACK, _EXT_ACK, _STRICT):
             self._socket.setsockopt(_SOL_NETLINK, option, 1)
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
         self._socket.bind((0, 0))
         self._sequence = 0
 
@@ -127,30 +141,62 @@ class Netlink:
 
         Raises NetlinkError. The kernel works inside send(): some deletions block there for 20 ms.
         """
-        return list(self._exchange(kind, flags | REQUEST | ACK, body))
+        sequence = self._send(kind, flags | REQUEST | ACK, body)
+        return list(self._answers(sequence))
 
     def dump(self, kind: int, body: bytes) -> list[Message]:
         """Return every object of a dump; a dump that a concurrent change interrupted is begun again."""
         while True:
+            sequence = self._send(kind, REQUEST | DUMP, body)
             try:
-                return list(self._exchange(kind, REQUEST | DUMP, body))
+                return list(self._answers(sequence))
             except InterruptedError:
                 continue
 
-    def _exchange(self, kind: int, flags: int, body: bytes) -> Iterator[Message]:
+    def batch(self, kind: int, flags: int, bodies: Sequence[bytes]) -> list[NetlinkError | None]:
+        """Send many requests of one type, some dozens in each system call; returns the outcome of each.
+
+        The kernel goes on after a failed one. Chunks keep the acknowledgements within the receive buffer.
+        """
+        outcomes: list[NetlinkError | None] = []
+        for start in range(0, len(bodies), _CHUNK):
+            outcomes += self._chunk(kind, flags | REQUEST | ACK, bodies[start : start + _CHUNK])
+        return outcomes
+
+    def _chunk(self, kind: int, flags: int, bodies: Sequence[bytes]) -> list[NetlinkError | None]:
+        sequences = [self._next() for _ in bodies]
+        requests = (
+            message(kind, flags, sequence, body + bytes(-len(body) % 4))
+            for sequence, body in zip(sequences, bodies, strict=True)
+        )
+        self._socket.send(b"".join(requests))
+        outcomes: dict[int, NetlinkError | None] = {}
+        while len(outcomes) < len(sequences):
+            for got, got_flags, sequence, payload in split(self._socket.recv(_RECEIVE)):
+                if got == _ERROR and sequence in sequences:
+                    outcomes[sequence] = error_in(got_flags, payload)
+        return [outcomes[sequence] for sequence in sequences]
+
+    def _next(self) -> int:
         self._sequence = (self._sequence + 1) & 0xFFFFFFFF
-        sequence = self._sequence
+        return self._sequence
+
+    def _send(self, kind: int, flags: int, body: bytes) -> int:
+        sequence = self._next()
         self._socket.send(message(kind, flags, sequence, body))
+        return sequence
+
+    def _answers(self, sequence: int) -> Iterator[Message]:
         interrupted = False
         while True:
-            for got, got_flags, got_sequence, payload in split(self._socket.recv(_RECEIVE)):
+            for got, flags, got_sequence, payload in split(self._socket.recv(_RECEIVE)):
                 if got_sequence != sequence or got == _NOOP:
                     continue
-                interrupted = interrupted or bool(got_flags & _DUMP_INTERRUPTED)
+                interrupted = interrupted or bool(flags & _DUMP_INTERRUPTED)
                 if got not in (_ERROR, _DONE):
                     yield got, payload
                     continue
-                if got == _ERROR and (error := error_in(got_flags, payload)):
+                if (error := _refusal(got, flags, payload)) is not None:
                     raise error
                 if interrupted:
                     raise InterruptedError(errno.EINTR, "the dump was interrupted by a change")
