@@ -146,9 +146,9 @@ def publish(demo: Demo) -> None:
 def modes(demo: Demo) -> None:
     demo.chapter("4. The four modes")
     demo.say("host: the host's own links; -p means nothing there, and is said to.")
-    demo.type("docker run --rm --network host -p 81:80 busybox ip -br link", "WARNING", "^docker0", "^eth1")
+    demo.type("docker run --rm --network host -p 81:80 busybox ip -o link", "WARNING", "docker0:", "eth1@")
     demo.say("container: the same links and addresses as shop's, and its 127.0.0.1.")
-    demo.type("docker run --rm --network container:shop busybox ip -br addr", r"172\.17\.0\.4/16")
+    demo.type("docker run --rm --network container:shop busybox ip -o -4 addr", r"172\.17\.0\.4/16")
     demo.type(
         "docker run --rm --network container:shop busybox wget -qO- http://127.0.0.1/", "the shop answers"
     )
@@ -158,7 +158,7 @@ def modes(demo: Demo) -> None:
         fails=True,
     )
     demo.say("none: loopback only.")
-    demo.type("docker run --rm --network none busybox ip -br link", "^lo", absent="eth0")
+    demo.type("docker run --rm --network none busybox ip -o link", "lo:", absent="eth0")
 
 
 def networks(demo: Demo) -> None:
@@ -170,10 +170,10 @@ def networks(demo: Demo) -> None:
     demo.type(f"docker run -d --name c1 --network front busybox sh -c {_quoted(SHOP)}", ".")
     demo.type("docker run -d --name c2 --network back --ip 10.7.0.7 busybox sleep 1000", ".")
     demo.say("Networks do not reach each other …")
-    demo.type("docker exec c2 wget -qO- -T 1 http://172.18.0.2/", "timed out", fails=True)
+    demo.type("docker exec c2 nc -w 1 172.18.0.2 80", "timed out", fails=True)
     demo.say("… until a container is connected to both, while it runs.")
     demo.type("docker network connect front c2")
-    demo.type("docker exec c2 ip -br addr", r"eth0@if\d+ .*10\.7\.0\.7/24", r"eth1@if\d+ .*172\.18\.0\.3/16")
+    demo.type("docker exec c2 ip -o -4 addr", r"eth0 .*10\.7\.0\.7/24", r"eth1 .*172\.18\.0\.3/16")
     demo.type("docker exec c2 wget -qO- http://172.18.0.2/", "the shop answers", patience=2)
     demo.type("docker network disconnect front c2")
     demo.type("docker network rm front", "has active endpoints", fails=True)

@@ -113,8 +113,8 @@ def test_networks_are_cut_off_from_each_other(stage):
     stage.sleeper("c2", "--network", "back")
     stage.sleeper("c3", "--network", "front")
     target = stage.address("c1", "front")
-    assert stage.inside("c3", "wget", "-qO-", "-T2", f"http://{target}/").text
-    assert stage.inside("c2", "wget", "-qO-", "-T1", f"http://{target}/", check=False).code != 0
+    assert stage.inside("c3", "timeout", "2", "wget", "-qO-", f"http://{target}/").text
+    assert stage.inside("c2", "timeout", "1", "wget", "-qO-", f"http://{target}/", check=False).code != 0
     assert stage.inside("c2", "ping", "-c1", "-W1", target, check=False).code != 0
 
 
@@ -124,14 +124,14 @@ def test_isolation_does_not_hang_on_the_forward_policy(stage):
     stage.web("c1", "--network", "front")
     stage.sleeper("c2")
     target = stage.address("c1", "front")
-    assert stage.inside("c2", "wget", "-qO-", "-T1", f"http://{target}/", check=False).code != 0
+    assert stage.inside("c2", "timeout", "1", "wget", "-qO-", f"http://{target}/", check=False).code != 0
 
 
 def test_another_network_reaches_a_published_port(stage):
     stage.docker("network", "create", "front")
     stage.web("c1", "--network", "front", "-p", "8080:80")
     stage.sleeper("c2")
-    assert stage.inside("c2", "wget", "-qO-", "-T2", "http://10.0.0.5:8080/").text
+    assert stage.inside("c2", "timeout", "2", "wget", "-qO-", "http://10.0.0.5:8080/").text
 
 
 def test_an_internal_network_leads_nowhere(stage):
@@ -139,7 +139,7 @@ def test_an_internal_network_leads_nowhere(stage):
     stage.web("c1", "--network", "vault")
     stage.sleeper("c2", "--network", "vault")
     assert "default" not in stage.inside("c1", "ip", "route").out
-    assert stage.inside("c2", "wget", "-qO-", "-T2", f"http://{stage.address('c1', 'vault')}/").text
+    assert stage.inside("c2", "timeout", "2", "wget", "-qO-", f"http://{stage.address('c1', 'vault')}/").text
     assert stage.inside("c2", "ping", "-c1", "-W1", "198.51.100.1", check=False).code != 0
     assert stage.get("host", f"http://{stage.address('c1', 'vault')}/")
 
@@ -149,7 +149,7 @@ def test_icc_off_keeps_containers_apart_but_leads_out(stage):
     stage.web("c1", "--network", "quiet")
     stage.sleeper("c2", "--network", "quiet")
     target = stage.address("c1", "quiet")
-    assert stage.inside("c2", "wget", "-qO-", "-T1", f"http://{target}/", check=False).code != 0
+    assert stage.inside("c2", "timeout", "1", "wget", "-qO-", f"http://{target}/", check=False).code != 0
     assert "0% packet loss" in stage.inside("c2", "ping", "-c1", "-W2", "198.51.100.1").out
 
 

@@ -208,8 +208,8 @@ def test_without_proxy_all_ways_lead_through_the_kernel(without_proxy):
     assert stage.get("lan", "http://10.0.0.5:8080/cgi-bin/ip") == "10.0.0.9"
     assert stage.get("host", "http://10.0.0.5:8080/cgi-bin/ip") == "172.17.0.1"
     assert stage.get("host", "http://127.0.0.1:8080/cgi-bin/ip") == "172.17.0.1"
-    assert stage.inside("c1", "wget", "-qO-", "-T2", "http://10.0.0.5:8080/cgi-bin/ip").text
-    assert stage.inside("c2", "wget", "-qO-", "-T2", "http://10.0.0.5:8080/cgi-bin/ip").text
+    assert stage.inside("c1", "timeout", "2", "wget", "-qO-", "http://10.0.0.5:8080/cgi-bin/ip").text
+    assert stage.inside("c2", "timeout", "2", "wget", "-qO-", "http://10.0.0.5:8080/cgi-bin/ip").text
 
 
 def test_without_proxy_the_rules_are_dockers(without_proxy):

@@ -150,11 +150,17 @@ def test_the_lan_is_answered_over_ipv6(told):
 
 
 def test_another_container_is_answered_by_the_hosts_address(told):
-    assert told.inside("web", "wget", "-qO-", "-T2", "http://10.0.0.5:8080/cgi-bin/ip").text == "172.17.0.1"
+    assert (
+        told.inside("web", "timeout", "2", "wget", "-qO-", "http://10.0.0.5:8080/cgi-bin/ip").text
+        == "172.17.0.1"
+    )
 
 
 def test_the_container_reaches_its_own_published_port(told):
-    assert told.inside("shop", "wget", "-qO-", "-T2", "http://10.0.0.5:8080/cgi-bin/ip").text == "172.17.0.1"
+    assert (
+        told.inside("shop", "timeout", "2", "wget", "-qO-", "http://10.0.0.5:8080/cgi-bin/ip").text
+        == "172.17.0.1"
+    )
 
 
 def test_ps_prints_the_port_as_docker_does(told):

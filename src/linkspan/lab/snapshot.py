@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -15,7 +15,7 @@ COMMANDS = {
     "routes": "ip route show table all; ip -6 route show table all; ip rule show",
     "iptables": "iptables-save",
     "ip6tables": "ip6tables-save",
-    "nftables": "nft list ruleset",
+    "nftables": "nft list tables | grep -vE ' ip6? (filter|nat|raw|mangle)$' | sed 's/^/list /' | nft -f -",
     "sockets": "ss -HnlptuwS",
     "mounts": "cut -d' ' -f5 /proc/self/mountinfo",
     "processes": "ps -eo pid=,ppid=,args=",
@@ -35,7 +35,8 @@ class Snapshot:
     """What a host holds, one sorted tuple of lines for each section; equal when nothing was left behind.
 
     Figures that change by themselves are taken out: packet counters, process ids, link indexes, the carrier,
-    link-local addresses (a bridge gets its own when its first port comes up, and keeps it).
+    link-local addresses (a bridge gets its own when its first port comes up, and keeps it). So is what the
+    engine makes at its first need and keeps for the next: empty directories and tables, the proxy's process.
     """
 
     sections: dict[str, tuple[str, ...]] = field(hash=False)
@@ -47,10 +48,12 @@ class Snapshot:
         for block in text.split(MARK)[1:]:
             title, _, body = block.partition("\n")
             clean = CLEANERS.get(title, str.strip)
-            lines = (clean(line) for line in body.splitlines())
-            kept = [line for line in lines if line]
-            ordered = title in ("iptables", "ip6tables", "nftables")
-            sections[title] = tuple(kept if ordered else sorted(kept))
+            kept = [line for line in map(clean, body.splitlines()) if line and not FURNITURE.search(line)]
+            if title in ("iptables", "ip6tables"):
+                kept = list(_tables_in_use(kept))
+            elif title != "nftables":
+                kept.sort()
+            sections[title] = tuple(kept)
         return cls(sections)
 
     def difference(self, later: "Snapshot") -> str:
@@ -67,6 +70,23 @@ class Snapshot:
 
     def __getitem__(self, title: str) -> tuple[str, ...]:
         return self.sections[title]
+
+
+#: What the engine makes once, empty, and keeps.
+FURNITURE = re.compile(
+    r"/exec/(netns|runtime|containers|proxy\.(sock|log)|iptables\.json)$"
+    r"|/data/(containers|overlay|volumes)$"
+    r"|^/sys/fs/cgroup/.*/linkspan$"
+    r"|linkspan-proxy .*/proxy\.sock$"
+)
+
+
+def _tables_in_use(lines: list[str]) -> Iterator[str]:
+    """The saved tables without those that hold neither a rule nor a chain of somebody's."""
+    for table in "\n".join(lines).split("COMMIT"):
+        block = table.strip().splitlines()
+        if any(line.startswith("-A") or line.endswith((" -", " DROP")) for line in block):
+            yield from block
 
 
 def _link(line: str) -> str:
@@ -93,8 +113,7 @@ def _rule(line: str) -> str:
 
 
 def _nft(line: str) -> str:
-    line = line.rstrip()
-    return "" if line.startswith("#") else re.sub(r"counter packets \d+ bytes \d+", "counter", line)
+    return re.sub(r"counter packets \d+ bytes \d+", "counter", line.rstrip())
 
 
 def _socket(line: str) -> str:

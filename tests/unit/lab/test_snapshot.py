@@ -50,3 +50,17 @@ def test_sockets_without_process_ids():
 def test_the_labs_own_processes_do_not_count():
     lines = ["1 0 bash -c x", "9 1 cat", "10 0 bash -s", "11 10 ps -eo pid=,ppid=,args=", "12 1 conmon -b x"]
     assert taken("processes", *lines)["processes"] == ("conmon -b x",)
+
+
+def test_empty_tables_and_what_the_engine_keeps_do_not_count():
+    empty = ["*raw", ":PREROUTING ACCEPT [1:2]", "COMMIT"]
+    full = ["*nat", ":DOCKER - [0:0]", "COMMIT", "*filter", ":FORWARD DROP [0:0]", "COMMIT"]
+    assert taken("iptables", *empty)["iptables"] == ()
+    assert taken("iptables", *empty, *full)["iptables"] == ("*nat", ":DOCKER -", "*filter", ":FORWARD DROP")
+    kept = ["/tmp/lab/exec/netns", "/tmp/lab/exec/proxy.sock", "/tmp/lab/data/containers"]
+    assert taken("files", *kept, "/tmp/lab/exec/netns/0123456789ab")["files"] == (
+        "/tmp/lab/exec/netns/0123456789ab",
+    )
+    assert taken("cgroups", "/sys/fs/cgroup/cpu/linkspan", "/sys/fs/cgroup/cpu/linkspan/x")["cgroups"] == (
+        "/sys/fs/cgroup/cpu/linkspan/x",
+    )
