@@ -38,7 +38,7 @@ log = logging.getLogger("linkspan")
 
 
 def run(settings: DaemonSettings) -> int:
-    """Run the daemon until SIGINT or SIGTERM; returns its exit status. A failure to start is one clear line."""
+    """Run the daemon until SIGINT or SIGTERM; returns its exit status. Failing to start is one clear line."""
     _log_to_stderr(settings.debug)
     _take_name()
     try:
