@@ -16,6 +16,8 @@ from linkspan.network.names import bridge_mac, endpoint_owner, network_owner
 from linkspan.network.options import ENDPOINT_SYSCTLS, BridgeOptions, bridge_options
 from linkspan.network.settings import NetworkSettings
 
+LINK_LOCAL = ip_interface("fe80::1/64")
+
 
 def network_parts(network: Network, settings: NetworkSettings) -> tuple[Part, ...]:
     """Return the bridge of a network with its sysctls and its own addresses."""
@@ -48,12 +50,18 @@ def _bridge_sysctls(network: Network, options: BridgeOptions, settings: NetworkS
 
 
 def bridge_addresses(network: Network) -> Iterator[Interface]:
-    """Yield the addresses that the bridge itself has: the gateways, unless the options say otherwise."""
+    """Yield the addresses that the bridge itself has: the gateways, unless the options say otherwise.
+
+    An IPv6 gateway comes with fe80::1, as in Docker: until some link-local address has passed its
+    duplicate detection the kernel asks for no neighbour of a forwarded packet, and ours need no detection.
+    """
     options = bridge_options(network)
     for pool in network.pools:
         version = pool.subnet.version
         inhibited = options.inhibit_ipv4 and version == 4
         if pool.gateway is not None and not inhibited and options.mode(version) != "isolated":
+            if version == 6:
+                yield LINK_LOCAL
             yield ip_interface(f"{pool.gateway}/{pool.subnet.prefixlen}")
 
 

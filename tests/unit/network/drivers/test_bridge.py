@@ -71,7 +71,8 @@ def test_dual_stack():
     dual = network(pools=POOLS, enable_ipv6=True)
     parts = bridge.network_parts(dual, DEFAULT)
     assert Sysctl("net.ipv6.conf.all.forwarding", "1") in parts
-    assert [str(part.interface) for part in of(Address, parts)] == ["10.0.0.1/24", "fd00::1/64"]
+    addresses = [str(part.interface) for part in of(Address, parts)]
+    assert addresses == ["10.0.0.1/24", "fe80::1/64", "fd00::1/64"]
     assert [fact.subnet for fact in of(Fence, bridge.network_facts(dual, DEFAULT))] == [SUBNET4, SUBNET6]
     assert SkipOwnBridge("br0", 6) in bridge.network_facts(dual, DEFAULT)
 
