@@ -68,7 +68,7 @@ def _memory(resources: Resources, swap_accounting: bool) -> dict[str, Any]:
         "limit": resources.memory or None,
         "reservation": resources.memory_reservation or None,
         "swap": (swap or None) if swap_accounting else None,
-        "swappiness": resources.memory_swappiness if (resources.memory_swappiness or -1) >= 0 else None,
+        "swappiness": None if resources.memory_swappiness == -1 else resources.memory_swappiness,
         "disableOOMKiller": resources.oom_kill_disable or None,
     }
     return {name: value for name, value in values.items() if value is not None}

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from pathlib import Path
 from linkspan.runtime import syscalls
 
 _BLOCK = 256 * 1024
+_TIME = re.compile(r"(?P<whole>[^.Z+]+T[\d:]+)(?:\.(?P<fraction>\d+))?(?P<zone>Z|[+-]\d\d:\d\d)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,13 +166,12 @@ def timestamp(time: int) -> str:
 @lru_cache(maxsize=256)
 def nanoseconds(text: str) -> int:
     """Return Unix ns of conmon's "2024-01-02T03:04:05.123456789+01:00"; raises ValueError."""
-    whole, _, rest = text.partition(".")
-    digits = rest.rstrip("Z")
-    for sign in "+-":
-        digits = digits.partition(sign)[0]
-    zone = rest[len(digits) :] or "+00:00"
-    seconds = int(datetime.fromisoformat(whole + zone.replace("Z", "+00:00")).timestamp())
-    return seconds * 1_000_000_000 + int(digits.ljust(9, "0")[:9] or 0)
+    found = _TIME.fullmatch(text)
+    if found is None:
+        raise ValueError(f"no time: {text}")
+    zone = found["zone"].replace("Z", "+00:00")
+    seconds = int(datetime.fromisoformat(found["whole"] + zone).timestamp())
+    return seconds * 1_000_000_000 + int((found["fraction"] or "").ljust(9, "0")[:9])
 
 
 @lru_cache(maxsize=16)

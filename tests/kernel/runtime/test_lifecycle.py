@@ -11,7 +11,7 @@ import pytest
 
 from linkspan.model.errors import Conflict, InvalidParameter, LinkspanError, NotFound
 from linkspan.runtime.failures import RuntimeFailure
-from linkspan.runtime.process import Mount, Resources, Ulimit
+from linkspan.runtime.process import ExecProcess, Mount, Resources, Ulimit
 from linkspan.runtime.runtime import Runtime
 
 
@@ -134,6 +134,52 @@ def test_missing_programs_are_named(tmp_path):
     (tmp_path / "bin/conmon").symlink_to("/usr/bin/conmon")
     with pytest.raises(LinkspanError, match="Debian package 'crun'"):
         Runtime(tmp_path / "e", tmp_path / "d", search=str(tmp_path / "bin"))
+
+
+@pytest.fixture
+def runc(lab):
+    """The lab with runc in place of crun."""
+    programs = lab.root / "programs"
+    programs.mkdir()
+    for program in ("/usr/bin/conmon", "/usr/sbin/runc"):
+        (programs / Path(program).name).symlink_to(program)
+    lab.runtime.close()
+    lab.runtime = Runtime(lab.root / "exec", lab.root / "data", search=str(programs))
+    return lab
+
+
+async def test_runc_runs_containers_too(runc, netns):
+    fields = {"netns": netns, "resources": Resources(memory=32 << 20), "user": "web"}
+    status, out, _ = await runc.run("sh", "-c", "id -u; exit 7", **fields)
+    assert (status.code, out) == (7, b"33\n")
+    process = runc.start("sleep", "100")
+    runc.runtime.pause(process.id)
+    runc.runtime.resume(process.id)
+    runc.runtime.kill(process.id, signal.SIGKILL)
+    assert (await runc.runtime.wait(process.id)).code == 137
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "reason"),
+    [
+        ("nope", 127, 'exec: "nope": executable file not found in $PATH: unknown'),
+        ("/bin/nope", 127, 'exec: "/bin/nope": stat /bin/nope: no such file or directory: unknown'),
+        ("/etc/plain", 126, 'exec: "/etc/plain": permission denied: unknown'),
+    ],
+)
+async def test_runc_s_failures_read_the_same(runc, command, code, reason):
+    process = runc.process(command)
+    with pytest.raises(RuntimeFailure) as caught:
+        runc.runtime.create(process)
+    assert str(caught.value).endswith(f"error during container init: {reason}")
+    assert caught.value.code == code
+    assert runc.traces(process.id) == []
+    running = runc.start("sleep", "100")
+    with pytest.raises(RuntimeFailure) as caught:
+        runc.runtime.exec(running.id, ExecProcess(id="e", args=(command,)))
+    assert str(caught.value).endswith(f"unable to start container process: {reason}")
+    handle = runc.runtime.exec(running.id, ExecProcess(id="e", args=("sh", "-c", "exit 3"), detach=True))
+    assert await handle.wait() == 3
 
 
 async def test_pause_stops_it_and_resume_lets_it_go_on(lab, eventually):
