@@ -106,7 +106,7 @@ def reverse_address(name: str) -> Address | None:
     try:
         if labels[-2:] == ["in-addr", "arpa"] and len(labels) == 6:
             return IPv4Address(".".join(reversed(labels[:4])))
-        if labels[-2:] == ["ip6", "arpa"] and len(labels) == 34:
+        if labels[-2:] == ["ip6", "arpa"] and len(labels) == 34 and len(name) == 72:
             digits = "".join(reversed(labels[:32]))
             return IPv6Address(":".join(digits[at : at + 4] for at in range(0, 32, 4)))
     except ValueError:

@@ -1,0 +1,168 @@
+"""Measure the embedded resolver beside aardvark-dns with dnsperf: 200 names, each server on one core.
+
+    sudo .venv/bin/python bench/dns.py [--quick]
+
+The two alternate. Needs dnsperf and aardvark-dns (Debian packages of these names), and runs in a network
+namespace of its own. Ours is asked through the sandbox's real way, 127.0.0.11:53 and its NAT rules;
+aardvark-dns at its own address.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import ctypes
+import multiprocessing
+import os
+import platform
+import re
+import shutil
+import signal
+import statistics
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from ipaddress import ip_interface
+from pathlib import Path
+
+from linkspan.model.network import Endpoint
+from linkspan.path.dns.resolver import Resolver
+from linkspan.path.dns.view import SandboxView
+from linkspan.path.dns.zone import Zone
+
+NAMES = 200
+NETWORK = "a" * 64
+GATEWAY, CLIENT = "10.88.0.1", "10.88.0.2"
+AARDVARK = ("/usr/lib/podman/aardvark-dns", "/usr/libexec/podman/aardvark-dns")
+LIBC = ctypes.CDLL(None, use_errno=True)
+SERVER_CORE, CLIENT_CORE = "0", "1"
+
+
+def _serve_ours(ready: int) -> None:
+    import uvloop
+
+    async def serve() -> None:
+        zone = Zone()
+        resolver = Resolver(zone, lambda _path, function: function())
+        for number in range(NAMES):
+            address = ip_interface(f"10.88.{1 + number // 250}.{1 + number % 250}/16")
+            name = f"name{number}"
+            zone.add(Endpoint(name, NETWORK, "bench", name, name, "", ipv4=address, dns_names=(name,)))
+        await resolver.add_sandbox("bench", SandboxView("", (NETWORK,)))
+        os.write(ready, b".")
+        await asyncio.Event().wait()
+
+    os.sched_setaffinity(0, {int(SERVER_CORE)})
+    uvloop.run(serve())
+
+
+@contextlib.contextmanager
+def _ours() -> Iterator[tuple[int, str]]:
+    reading, writing = os.pipe()
+    process = multiprocessing.get_context("fork").Process(target=_serve_ours, args=(writing,), daemon=True)
+    process.start()
+    os.close(writing)
+    assert os.read(reading, 1) == b"."
+    os.close(reading)
+    try:
+        yield process.pid or 0, "127.0.0.11"
+    finally:
+        process.kill()
+        process.join()
+
+
+@contextlib.contextmanager
+def _aardvark() -> Iterator[tuple[int, str]]:
+    program = next(path for path in AARDVARK if Path(path).exists())
+    with tempfile.TemporaryDirectory() as directory:
+        lines = [GATEWAY, f"{'c' * 64} {CLIENT}  client"]
+        for number in range(NAMES):
+            lines.append(f"{number:064x} 10.88.{1 + number // 250}.{1 + number % 250}  name{number}")
+        Path(directory, "bench").write_text("\n".join(lines) + "\n")
+        command = ["taskset", "-c", SERVER_CORE, program, "--config", directory, "--port", "53", "run"]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        pid = int(Path(directory, "aardvark.pid").read_text())
+        time.sleep(0.3)
+        try:
+            yield pid, GATEWAY
+        finally:
+            os.kill(pid, signal.SIGKILL)
+            _wait_gone(pid)
+
+
+def _wait_gone(pid: int) -> None:
+    deadline = time.monotonic() + 5
+    while Path(f"/proc/{pid}/exe").exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+
+def _resident(pid: int) -> float:
+    """Resident memory in MiB."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE") / (1 << 20)
+
+
+def measure(
+    server: Callable[[], contextlib.AbstractContextManager[tuple[int, str]]], load: Path, seconds: int
+) -> dict[str, float]:
+    """Run dnsperf once against `server`."""
+    with server() as (pid, address):
+        command = ["taskset", "-c", CLIENT_CORE, "dnsperf", "-s", address, "-d", str(load)]
+        command += ["-c", "4", "-q", "50", "-l", str(seconds)]
+        if address == GATEWAY:
+            command += ["-a", CLIENT]
+        output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        rate = re.search(r"Queries per second:\s+([\d.]+)", output)
+        good = re.search(r"NOERROR (\d+) \(([\d.]+)%\)", output)
+        assert rate and good and float(good[2]) > 99, output
+        latency = re.search(r"Average Latency \(s\):\s+([\d.]+)", output)
+        assert latency
+        return {
+            "queries/s": float(rate[1]),
+            "average latency, us": float(latency[1]) * 1e6,
+            "resident memory, MiB": _resident(pid),
+        }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
+    options = parser.parse_args()
+    if not shutil.which("dnsperf"):
+        raise SystemExit("needs dnsperf (Debian package dnsperf)")
+    if LIBC.unshare(0x40000000):
+        raise SystemExit("needs root: the bench runs in a network namespace of its own")
+    for command in ("link set lo up", f"address add {GATEWAY}/16 dev lo", f"address add {CLIENT}/16 dev lo"):
+        subprocess.run(["ip", *command.split()], check=True)
+    servers = {"linkspan": _ours}
+    if any(Path(path).exists() for path in AARDVARK):
+        servers["aardvark-dns"] = _aardvark
+    rounds, seconds = (3, 1) if options.quick else (7, 3)
+    results: dict[str, list[dict[str, float]]] = {name: [] for name in servers}
+    with tempfile.TemporaryDirectory() as directory:
+        load = Path(directory, "queries")
+        load.write_text("".join(f"name{number} A\n" for number in range(NAMES)))
+        for _ in range(rounds):
+            for name, server in servers.items():
+                results[name].append(measure(server, load, seconds))
+    _report(results)
+
+
+def _report(results: dict[str, list[dict[str, float]]]) -> None:
+    print(f"{platform.release()}, {os.cpu_count()} CPUs, Python {platform.python_version()}")
+    print("medians (min-max); the server on one core, dnsperf on the other")
+    names = list(results)
+    print(f"{'':24}" + "".join(f"{name:>32}" for name in names) + f"{'ratio':>8}")
+    for label in results[names[0]][0]:
+        rows = [[figures[label] for figures in results[name]] for name in names]
+        medians = [statistics.median(row) for row in rows]
+        cells = [f"{m:.1f} ({min(r):.1f}-{max(r):.1f})" for m, r in zip(medians, rows, strict=True)]
+        ratio = f"{medians[0] / medians[1]:8.2f}" if len(medians) > 1 else ""
+        print(f"{label:24}" + "".join(f"{cell:>32}" for cell in cells) + ratio)
+    if "aardvark-dns" not in results:
+        print("aardvark-dns is not installed: nothing to compare with")
+
+
+if __name__ == "__main__":
+    main()
