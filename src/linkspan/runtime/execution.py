@@ -11,12 +11,13 @@ import socket
 import struct
 import subprocess
 import termios
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from linkspan.runtime import pidfds, syscalls
+from linkspan.runtime import commands, pidfds, syscalls
 from linkspan.runtime.bundle import Bundle
 from linkspan.runtime.failures import exec_failure
 from linkspan.runtime.launcher import Launcher
@@ -136,7 +137,7 @@ class ConsoleSocket:
 
 
 def start(
-    launcher: Launcher, runtime: list[str], bundle: Bundle, process: ExecProcess, document: dict[str, Any]
+    launcher: Launcher, runtime: Sequence[str], bundle: Bundle, process: ExecProcess, document: dict[str, Any]
 ) -> ExecHandle:
     """Run `document` in the container and return when it runs; raises RuntimeFailure when it cannot.
 
@@ -144,16 +145,18 @@ def start(
     """
     file = bundle.path / f"exec-{process.id}.json"
     pid_file = bundle.path / f"exec-{process.id}.pid"
-    console = ConsoleSocket(bundle.path, f"exec-{process.id}.tty") if process.terminal else None
-    streams = Streams() if process.terminal or process.detach else Streams.pipes(process.stdin)
-    log = os.memfd_create("exec-log")
+    terminal = document["terminal"]
+    console = ConsoleSocket(bundle.path, f"exec-{process.id}.tty") if terminal else None
+    streams = Streams() if terminal or process.detach else Streams.pipes(process.stdin)
     try:
         file.write_text(json.dumps(document))
-        command = [*runtime, f"--log=/proc/self/fd/{log}", "exec", "--process", str(file)]
-        command += ["--pid-file", str(pid_file), *(["--console-socket", console.path] if console else [])]
-        child, pid = _run(launcher, [*command, bundle.id], streams, log, pid_file)
-        if pid is None:
-            raise exec_failure(_text(log), process.args)
+        options = ["--process", str(file), "--pid-file", str(pid_file)]
+        options += ["--console-socket", console.path] if console else []
+        with commands.memory_file("exec-log") as log:
+            line = [*runtime, f"--log=/proc/self/fd/{log}", "exec", *options, bundle.id]
+            child, pid = _run(launcher, line, streams, log, pid_file)
+            if pid is None:
+                raise exec_failure(commands.text(log), process.args)
         if console:
             streams.terminal = console.receive()
         return ExecHandle(pid, child, streams)
@@ -163,7 +166,6 @@ def start(
     finally:
         if console:
             console.close()
-        os.close(log)
         for path in (file, pid_file):
             path.unlink(missing_ok=True)
 
@@ -213,11 +215,6 @@ def _pid(file: Path) -> int | None:
         return int(file.read_text())
     except (FileNotFoundError, ValueError):
         return None
-
-
-def _text(memory: int) -> str:
-    os.lseek(memory, 0, os.SEEK_SET)
-    return os.read(memory, 65536).decode("utf-8", "replace")
 
 
 def _code(code: int) -> int:

@@ -78,7 +78,10 @@ def _records(text: str, least: int, numeric: tuple[int, ...]) -> Iterator[list[s
 
 
 def _read(rootfs: Path, path: str) -> str:
-    root = os.open(rootfs, os.O_PATH | os.O_DIRECTORY)
+    try:
+        root = os.open(rootfs, os.O_PATH | os.O_DIRECTORY)
+    except OSError as error:
+        raise RuntimeFailure(f"the root file system {rootfs}: {error.strerror}") from error
     try:
         with suppress(FileNotFoundError, NotADirectoryError):
             # Non-blocking: an image may hold a fifo there.

@@ -132,9 +132,9 @@ class ContainerProcess:
 class ExecProcess:
     """A further process in a running container (`docker exec`).
 
-    Empty `user` and `cwd` mean the container's own. `env` is added to the container's environment. `detach`
-    gives it /dev/null for stdin, stdout and stderr. `privileged` gives all capabilities; the
-    container's seccomp filter stays, as in Docker.
+    Empty `user` and `cwd` mean the container's own. `env` is added to the container's environment.
+    `detach` gives it /dev/null for stdin, stdout and stderr, also instead of a terminal. `privileged` gives
+    all capabilities; the container's seccomp filter stays, as in Docker.
     """
 
     id: str

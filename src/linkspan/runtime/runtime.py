@@ -17,6 +17,7 @@ from linkspan.model.errors import Conflict, KernelError, LinkspanError, NotFound
 from linkspan.runtime import (
     capabilities,
     cgroups,
+    commands,
     console,
     devices,
     execution,
@@ -62,9 +63,10 @@ class Runtime:
         data_root.mkdir(parents=True, exist_ok=True)
         self._launcher = Launcher((exec_root, data_root))
         self._cgroups = self._launcher.filesystem / cgroups.ROOT.lstrip("/")
-        self._command = [self._programs.runtime, f"--root={exec_root / 'runtime'}"]
+        line = [self._programs.runtime, f"--root={exec_root / 'runtime'}"]
         if self._programs.is_crun:
-            self._command.append("--cgroup-manager=cgroupfs")
+            line.append("--cgroup-manager=cgroupfs")
+        self._commands = commands.Commands(self._launcher, line)
         self._facts = machine.look(self._cgroups, self._launcher.cgroup_v2)
         Thread(target=self._warm, name="runtime-warm-up", daemon=True).start()
 
@@ -91,7 +93,9 @@ class Runtime:
             if shares:
                 _mount_shm(bundle.shm, process.shm_size)
             try:
-                pid = monitor.create(self._launcher, self._programs.conmon, self._command, process, bundle)
+                pid = monitor.create(
+                    self._launcher, self._programs.conmon, self._commands.line, process, bundle
+                )
             except monitor.CreationFailed as error:
                 raise failures.create_failure(str(error), process.args) from error
         created = bundle.created()
@@ -100,7 +104,7 @@ class Runtime:
     def start(self, id: str) -> None:
         """Let the container's program run; raises RuntimeFailure."""
         self._require(id)
-        code, said = self._run("start", id)
+        code, said = self._commands.run("start", id)
         if code:
             raise failures.start_failure(said)
 
@@ -132,7 +136,7 @@ class Runtime:
             return
         if not force and self.created(id) is not None:
             raise Conflict(f"container {id} is running: stop it before removing it, or force it")
-        code, said = self._run("delete", "--force", id)
+        code, said = self._commands.run("delete", "--force", id)
         self._end_conmon(bundle)
         with suppress(FileNotFoundError, KeyError):
             figures.remove(self._cgroups, bundle.config()["linux"]["cgroupsPath"], self._facts.cgroup_v2)
@@ -154,9 +158,10 @@ class Runtime:
         """Change the limits of a running container; raises RuntimeFailure."""
         self._require(id)
         document = limits.section(resources, self._facts.swap_accounting)
-        with _memory_file("resources", json.dumps(document).encode()) as descriptor:
-            options = ("--resources", f"/proc/self/fd/{descriptor}", id)
-            code, said = self._run("update", *options, pass_fds=(descriptor,))
+        with commands.memory_file("resources", json.dumps(document).encode()) as file:
+            code, said = self._commands.run(
+                "update", "--resources", f"/proc/self/fd/{file}", id, pass_fds=(file,)
+            )
         if code:
             raise failures.runtime_failure("update", said)
 
@@ -230,7 +235,7 @@ class Runtime:
         config = bundle.config()
         host = replace(self._facts, identity=_exec_identity(process, config))
         document = spec.execution(process, config, host)
-        return execution.start(self._launcher, self._command, bundle, process, document)
+        return execution.start(self._launcher, self._commands.line, bundle, process, document)
 
     def close(self) -> None:
         """End the launcher thread and remove what only a running daemon needs; containers live on."""
@@ -284,17 +289,9 @@ class Runtime:
 
     def _checked(self, verb: str, id: str) -> None:
         self._require(id)
-        code, said = self._run(verb, id)
+        code, said = self._commands.run(verb, id)
         if code:
             raise failures.runtime_failure(verb, said)
-
-    def _run(self, *arguments: str, pass_fds: tuple[int, ...] = ()) -> tuple[int, str]:
-        """Run the runtime to its end; return its exit code and what it said on stderr."""
-        with _memory_file("runtime-stderr", b"") as said:
-            child = self._launcher.spawn([*self._command, *arguments], stderr=said, pass_fds=pass_fds)
-            code = child.wait()
-            os.lseek(said, 0, os.SEEK_SET)
-            return code, os.read(said, 65536).decode("utf-8", "replace")
 
     def _end_conmon(self, bundle: Bundle) -> None:
         descriptor = bundle.open_conmon()
@@ -308,20 +305,8 @@ class Runtime:
             os.close(descriptor)
 
     def _bury(self, bundle: Bundle) -> ExitStatus:
-        self._run("kill", "--all", bundle.id, "KILL")
+        self._commands.run("kill", "--all", bundle.id, "KILL")
         return ExitStatus(_LOST, False, bundle.path.stat().st_mtime_ns)
-
-
-@contextmanager
-def _memory_file(name: str, content: bytes) -> Iterator[int]:
-    """Give a descriptor of a file in memory: the runtime's stderr must be a file, never a pipe."""
-    descriptor = os.memfd_create(name)
-    try:
-        os.write(descriptor, content)
-        os.lseek(descriptor, 0, os.SEEK_SET)
-        yield descriptor
-    finally:
-        os.close(descriptor)
 
 
 def _mount_shm(path: Path, size: int) -> None:

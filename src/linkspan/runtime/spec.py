@@ -57,7 +57,8 @@ def execution(process: ExecProcess, config: dict[str, Any], host: Host) -> dict[
     """
     base = config["process"]
     document = {
-        "terminal": process.terminal,
+        # Nobody would read a detached session's terminal, and it would come to a stop.
+        "terminal": process.terminal and not process.detach,
         "user": _user(host.identity),
         "args": list(process.args),
         "env": _execution_env(process, base["env"]),

@@ -194,6 +194,34 @@ async def test_pause_stops_it_and_resume_lets_it_go_on(lab, eventually):
     eventually(lambda: lab.output(process)[0] != before)
 
 
+async def test_a_paused_container_can_be_killed_by_force(lab):
+    process = lab.start("sleep", "100")
+    lab.runtime.pause(process.id)
+    lab.runtime.delete(process.id, force=True)
+    assert lab.traces(process.id) == []
+
+
+async def test_an_output_file_that_cannot_be_made(lab):
+    process = lab.process("true", log_path=lab.root / "no/such/place.log")
+    with pytest.raises(RuntimeFailure, match="log file"):
+        lab.runtime.create(process)
+    assert lab.traces(process.id) == []
+
+
+async def test_many_at_once(lab, eventually):
+    processes = [lab.process("sh", "-c", f"echo {n}; exit {n}") for n in range(12)]
+
+    def begin(process):
+        lab.runtime.create(process)
+        lab.runtime.start(process.id)
+
+    await asyncio.gather(*(asyncio.to_thread(begin, process) for process in processes))
+    statuses = await asyncio.gather(*(lab.runtime.wait(process.id) for process in processes))
+    assert [status.code for status in statuses] == list(range(12))
+    assert [lab.output(process)[0] for process in processes] == [f"{n}\n".encode() for n in range(12)]
+    await asyncio.gather(*(asyncio.to_thread(lab.runtime.delete, process.id) for process in processes))
+
+
 async def test_another_daemon_s_container_is_waited_for(lab):
     process = lab.start("sh", "-c", "sleep 0.3; echo late; exit 9")
     lab.runtime.close()

@@ -55,6 +55,11 @@ def test_links_do_not_lead_out_of_the_image(tmp_path: Path):
     assert look_up(root, "web") == Identity(33, 34)
 
 
+def test_a_root_that_is_not_there(tmp_path: Path):
+    with pytest.raises(RuntimeFailure, match="the root file system"):
+        look_up(tmp_path / "gone", "")
+
+
 def test_an_image_without_the_files_has_numbers_only(tmp_path: Path):
     assert look_up(tmp_path, "") == Identity(0, 0)
     assert look_up(tmp_path, "5:6") == Identity(5, 6)

@@ -133,5 +133,6 @@ def test_an_exec_session_of_its_own():
     assert document["consoleSize"] == {"height": 1, "width": 2}
     assert document["capabilities"]["bounding"] == ["CAP_CHOWN"]
     assert document["capabilities"]["effective"] == []
+    assert not spec.execution(replace(given, detach=True), config, host)["terminal"]
     plain = spec.execution(replace(given, privileged=False), config, host)
     assert plain["capabilities"]["effective"] == [] and len(plain["capabilities"]["bounding"]) == 14
