@@ -15,11 +15,11 @@ def diff(actual: Sequence[Part], wanted: Sequence[Part]) -> tuple[Step, ...]:
     What a removed link takes along (its addresses, routes and settings, the ports of a bridge's
     veths) is made again if it is wanted, and is not removed on its own.
     """
-    present, asked = set(actual), set(wanted)
-    going = _without(actual, asked)
-    lost = _taken_along(actual, going)
-    removals = [Remove(part) for part in reversed(actual) if part in going and not _hangs_on(part, going)]
-    additions = [Add(part) for part in wanted if part not in present or part in lost]
+    present = set(actual)
+    going = _without(actual, set(wanted))
+    gone = frozenset().union(*map(links_of, going))
+    removals = [Remove(part) for part in reversed(actual) if part in going and not needs(part) & gone]
+    additions = [Add(part) for part in wanted if part not in present or part in going or needs(part) & gone]
     return (*removals, *additions)
 
 
@@ -28,13 +28,3 @@ def _without(actual: Sequence[Part], asked: set[Part]) -> set[Part]:
     going = {part for part in actual if part not in asked}
     bridges = {part.name for part in going if isinstance(part, Bridge) and not part.adopted}
     return going | {part for part in actual if isinstance(part, VethPair) and part.bridge in bridges}
-
-
-def _taken_along(actual: Sequence[Part], going: set[Part]) -> set[Part]:
-    return {part for part in actual if part in going or _hangs_on(part, going)}
-
-
-def _hangs_on(part: Part, going: set[Part]) -> bool:
-    """Tell whether `part` vanishes when the links among `going` do."""
-    gone = frozenset().union(*(links_of(other) for other in going))
-    return bool(needs(part) & gone)

@@ -29,6 +29,7 @@ _ATTRIBUTE = struct.Struct("=HH")
 _BUFFER = 1 << 20
 _RECEIVE = 1 << 16
 _CHUNK = 50
+_PATIENCE = struct.pack("ll", 10, 0)
 
 Message = tuple[int, bytes]
 Attributes = dict[int, bytes]
@@ -129,6 +130,7 @@ class Netlink:
         for option in (_CAP_ACK, _EXT_ACK, _STRICT):
             self._socket.setsockopt(_SOL_NETLINK, option, 1)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _PATIENCE)
         self._socket.bind((0, 0))
         self._sequence = 0
 
@@ -172,7 +174,7 @@ class Netlink:
         self._socket.send(b"".join(requests))
         outcomes: dict[int, NetlinkError | None] = {}
         while len(outcomes) < len(sequences):
-            for got, got_flags, sequence, payload in split(self._socket.recv(_RECEIVE)):
+            for got, got_flags, sequence, payload in split(self._receive()):
                 if got == _ERROR and sequence in sequences:
                     outcomes[sequence] = error_in(got_flags, payload)
         return [outcomes[sequence] for sequence in sequences]
@@ -186,10 +188,17 @@ class Netlink:
         self._socket.send(message(kind, flags, sequence, body))
         return sequence
 
+    def _receive(self) -> bytes:
+        """Return the next datagram; the kernel has answered already when send() returns."""
+        try:
+            return self._socket.recv(_RECEIVE)
+        except BlockingIOError:
+            raise TimeoutError(errno.ETIMEDOUT, "the kernel gave no answer") from None
+
     def _answers(self, sequence: int) -> Iterator[Message]:
         interrupted = False
         while True:
-            for got, flags, got_sequence, payload in split(self._socket.recv(_RECEIVE)):
+            for got, flags, got_sequence, payload in split(self._receive()):
                 if got_sequence != sequence or got == _NOOP:
                     continue
                 interrupted = interrupted or bool(flags & _DUMP_INTERRUPTED)
