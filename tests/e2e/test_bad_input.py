@@ -26,7 +26,7 @@ REFUSED = {
     ),
     (*RUN, "--network-alias", "x", *SLEEP): (
         125,
-        "network-scoped alias is supported only for containers in user defined networks",
+        "network-scoped aliases are only supported for user-defined networks",
     ),
     (*RUN, "--network", "front", "--ip", "10.6.0.9", *SLEEP): (
         125,
@@ -113,7 +113,7 @@ def test_refused_with_dockers_text_and_nothing_left(prepared, arguments):
 
 
 def test_a_full_subnet(stage):
-    stage.docker("network", "create", "--subnet", "10.5.0.0/30", "tiny")
+    stage.docker("network", "create", "--subnet", "10.6.0.0/30", "tiny")
     stage.sleeper("c1", "--network", "tiny")
     before = stage.snapshot()
     result = stage.fails("run", "-d", "--name", "c2", "--network", "tiny", "busybox", "sleep", "1")
@@ -132,10 +132,10 @@ def test_all_pools_used_up(stage_with):
 
 
 def test_an_address_of_another_container(stage):
-    stage.docker("network", "create", "--subnet", "10.5.0.0/24", "front")
-    stage.sleeper("c1", "--network", "front", "--ip", "10.5.0.9")
+    stage.docker("network", "create", "--subnet", "10.6.0.0/24", "side")
+    stage.sleeper("c1", "--network", "side", "--ip", "10.6.0.9")
     before = stage.snapshot()
-    result = stage.fails("run", "-d", "--name", "c2", "--network", "front", "--ip", "10.5.0.9", *SLEEP)
+    result = stage.fails("run", "-d", "--name", "c2", "--network", "side", "--ip", "10.6.0.9", *SLEEP)
     assert "Address already in use" in result.err
     stage.docker("rm", "c2")
     stage.unchanged_since(before)

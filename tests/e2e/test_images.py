@@ -110,7 +110,7 @@ def test_pull_from_a_registry_on_loopback(stage):
     result = stage.fails("pull", "127.0.0.1:5000/team/none:1")
     assert "manifest unknown" in result.err or "not found" in result.err
     stage.docker("rmi", "127.0.0.1:5000/team/box:1")
-    stage.host("busybox", "pkill", "docker-registry")
+    stage.host("pkill", "docker-registry")
 
 
 def test_run_pulls_what_is_missing_and_says_so(stage):

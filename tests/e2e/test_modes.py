@@ -52,7 +52,7 @@ CONFLICTS = {
     ("--expose", "80"): "conflicting options: port exposing and the container type network mode",
     ("--dns", "10.0.0.1"): "conflicting options: dns and the network mode",
     ("--add-host", "a:10.0.0.1"): "conflicting options: custom host-to-IP mapping and the network mode",
-    ("--mac-address", "02:42:ac:11:00:99"): "conflicting options: mac-address and the network mode",
+    ("--mac-address", "02:42:ac:11:00:99"): "conflicting options",
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tarfile
 
 import pytest
 
@@ -51,22 +52,30 @@ def test_ipv6_address_reaches_an_ipv4_container(stage):
     assert stage.get("lan", "http://[fd00:10::5]:8080/")
 
 
-def test_udp(stage):
-    stage.docker(
-        *("run", "-d", "--name", "c1", "-p", "5353:53/udp", "busybox"),
-        *("nc", "-u", "-l", "-p", "53", "-e", "cat"),
-    )
+@pytest.fixture
+def echo(stage):
+    """A container "c1" that sends every datagram to its port 53 back; the host's socat with its libraries."""
+    archive = stage.lab.directory / "tools.tar"
+    if not archive.exists():
+        listed = stage.host("ldd", "/usr/bin/socat").out
+        paths = ["/usr/bin/socat", *re.findall(r"(/\S+) \(0x", listed)]
+        with tarfile.open(archive, "w", dereference=True) as tar:
+            for path in paths:
+                tar.add(path)
+            tar.add("/bin/busybox", "bin/cat")
+        stage.docker("import", str(archive), "tools")
+    server = ("socat", "udp-recvfrom:53,fork", "exec:/bin/cat")
+    stage.docker("run", "-d", "--name", "c1", "-p", "5353:53/udp", "tools", *server)
+
+
+def test_udp(stage, echo):
     assert ports(stage, "c1") == "53/udp -> 0.0.0.0:5353\n53/udp -> [::]:5353"
     assert "-A DOCKER ! -i docker0 -p udp -m udp --dport 5353" in "\n".join(stage.rules("nat"))
     answer = stage.lab.run("lan", "socat", "-t2", "-", "udp:10.0.0.5:5353", input="over udp")
     assert answer.text == "over udp"
 
 
-def test_udp_through_the_proxy(stage):
-    stage.docker(
-        *("run", "-d", "--name", "c1", "-p", "5353:53/udp", "busybox"),
-        *("nc", "-u", "-l", "-p", "53", "-e", "cat"),
-    )
+def test_udp_through_the_proxy(stage, echo):
     assert (
         stage.host("socat", "-t2", "-", "udp:127.0.0.1:5353", input="over loopback").text == "over loopback"
     )
@@ -153,7 +162,7 @@ def test_a_port_of_another_program_is_refused(stage):
     assert "address already in use" in result.err
     assert result.code == 125
     assert process.poll() is None
-    stage.host("busybox", "pkill", "-f", "nc -l -p 8080")
+    stage.host("pkill", "-f", "nc -l -p 8080")
 
 
 def test_nobody_else_can_take_a_published_port(stage):

@@ -8,6 +8,9 @@ import docker
 import docker.errors
 import pytest
 
+#: The SDK leaves sockets of streams to the garbage collector.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
 
 @pytest.fixture
 def sdk(stage) -> Iterator[docker.DockerClient]:

@@ -141,7 +141,9 @@ def _top(options: Options, client: Client) -> int:
 def _port(options: Options, client: Client) -> int:
     name, *wanted = options.arguments
     published = client.get(f"/containers/{name}/json")["NetworkSettings"]["Ports"] or {}
-    port = wanted[0] if not wanted or "/" in wanted[0] else f"{wanted[0]}/tcp" if wanted else ""
+    port = "".join(wanted)
+    if port and "/" not in port:
+        port += "/tcp"
     if wanted and not published.get(port):
         raise ClientError(f"No public port '{port}' published for {name}")
     for inside in sorted(published, key=lambda each: (int(each.partition("/")[0]), each)):
