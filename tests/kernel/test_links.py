@@ -73,6 +73,14 @@ def test_links_are_deleted_together_and_the_missing_are_fine(namespace, netlink)
     links.delete(netlink, ["nolink"])
 
 
+def test_a_link_that_cannot_be_deleted_does_not_keep_the_others(namespace, netlink):
+    namespace.run("ip link add port type veth peer name far")
+    with pytest.raises(NetlinkError):
+        links.delete(netlink, ["lo", "port"])
+    (lo,) = shown(namespace, "link")
+    assert (lo["ifname"], lo["group"]) == ("lo", "default")
+
+
 def test_an_error_is_in_the_kernels_own_words(netlink, kernel):
     with pytest.raises(NetlinkError, match="there is no link nolink"):
         links.rename(netlink, "nolink", "other")

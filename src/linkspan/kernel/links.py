@@ -180,26 +180,28 @@ def remove_altname(netlink: Netlink, name: str, alternative: str) -> None:
 
 
 def delete(netlink: Netlink, names: Sequence[str]) -> None:
-    """Delete links, in one pass; those that are missing are fine. Raises NetlinkError.
+    """Delete links, in one pass; those that are missing are fine.
 
     The kernel waits for a grace period in every RTM_DELLINK, about 20 ms, with the lock held that every
     change of a link needs. So the links are put into a group, and that is deleted: 20 links as fast as one.
+    Raises NetlinkError, after everything that can be deleted is gone.
     """
-    bodies = [_header() + wire.text(_NAME, name) + wire.u32(_GROUP, _DOOMED_GROUP) for name in names]
-    outcomes = netlink.batch(_SET, 0, bodies)
+    outcomes = _set_group(netlink, names, _DOOMED_GROUP)
     if any(error is None for error in outcomes):
-        _delete_group(netlink)
+        try:
+            netlink.request(_DELETE, 0, _header() + wire.u32(_GROUP, _DOOMED_GROUP))
+        except NetlinkError:
+            # One that cannot be deleted stops all (EOPNOTSUPP); or a dying namespace was faster (ENODEV).
+            outcomes = netlink.batch(_DELETE, 0, [_header() + wire.text(_NAME, name) for name in names])
+            _set_group(netlink, names, 0)
     for error in outcomes:
         if error is not None and error.errno != errno.ENODEV:
             raise error
 
 
-def _delete_group(netlink: Netlink) -> None:
-    try:
-        netlink.request(_DELETE, 0, _header() + wire.u32(_GROUP, _DOOMED_GROUP))
-    except NetlinkError as error:
-        if error.errno != errno.ENODEV:  # a namespace on its way out took the last one along
-            raise
+def _set_group(netlink: Netlink, names: Sequence[str], group: int) -> list[NetlinkError | None]:
+    bodies = [_header() + wire.text(_NAME, name) + wire.u32(_GROUP, group) for name in names]
+    return netlink.batch(_SET, 0, bodies)
 
 
 def get(netlink: Netlink, name: str) -> LinkState | None:
