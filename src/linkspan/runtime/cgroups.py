@@ -54,15 +54,6 @@ def hierarchies(proc_cgroup: str) -> list[str]:
     return [f"none,{name}" if name.startswith("name=") else name for name in found if name]
 
 
-def memberships(proc_cgroup: str) -> dict[str, str]:
-    """Return controller → path from the text of /proc/<pid>/cgroup; the unified hierarchy is ""."""
-    result: dict[str, str] = {}
-    for line in proc_cgroup.splitlines():
-        _, controllers, path = line.split(":", 2)
-        result.update(dict.fromkeys(controllers.split(","), path))
-    return result
-
-
 @dataclass(frozen=True, slots=True)
 class MountPoint:
     """A mount: where, of what kind ("ext4"), whether mounts below it spread to other namespaces.
