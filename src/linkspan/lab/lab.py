@@ -219,10 +219,19 @@ class Lab:
             argv,
             self.socket,
             self._log,
-            join=self._cgroups.join_script(),
+            join=self.cgroup_script,
             env=env,
         )
         return self._daemon
+
+    def adopt(self, daemon: DaemonProcess) -> None:
+        """Take another daemon than ours (a peer to compare with) as the lab's."""
+        self._daemon = daemon
+
+    @property
+    def cgroup_script(self) -> str:
+        """Shell lines that a daemon must be started after, so that its cgroups are the lab's."""
+        return self._cgroups.join_script()
 
     def stop_daemon(self) -> int:
         """End the daemon as an administrator does (SIGTERM) and return its exit code."""
