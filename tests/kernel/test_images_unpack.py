@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import io
 import os
@@ -14,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from linkspan.model.errors import InvalidParameter, LinkspanError
-from linkspan.runtime.images.compression import GzipWriter
+from linkspan.runtime.images.intake import produced
 from linkspan.runtime.images.layers import LayerStore
 from linkspan.runtime.images.pack import pack_upper
 from linkspan.runtime.images.unpack import unpack
@@ -260,15 +259,11 @@ def test_an_upper_directory_comes_back_as_it_was(tmp_path: Path) -> None:
         symlink("s", "d/f"),
         ("null", {"type": tarfile.CHRTYPE, "devmajor": 1, "devminor": 3}),
     )
-    buffer = io.BytesIO()
-    writer = GzipWriter(buffer)
-    pack_upper(first, writer)
-    writer.finish()
     packed = tmp_path / "packed"
-    packed.write_bytes(buffer.getvalue())
+    produced(lambda writer: pack_upper(first, writer), packed)
     with tarfile.open(packed) as tar:
         assert {"d/.wh..wh..opq", "d/.wh.gone"} <= set(tar.getnames())
-    unpack(io.BytesIO(gzip.decompress(buffer.getvalue())), second)
+    unpack(io.BytesIO(packed.read_bytes()), second)
     assert facts(second) == facts(first)
 
 

@@ -267,11 +267,21 @@ class ImageUseCases:
             await self._pull(replace(reference, tag=tag), credentials, platform, report)
 
     def push(self, name: str, tag: str, credentials: Credentials | None) -> AsyncGenerator[Message, None]:
-        """Send an image to its registry; yields progress."""
-        reference = references.with_tag(name, tag)
-        if reference.digest:
+        """Send an image to its registry, or with no tag every image of a repository; yields progress."""
+        reference = references.parse(name)
+        if reference.digest or references.is_digest(tag):
             raise InvalidParameter("cannot push a digest reference")
-        return messages(lambda report: self._push(reference, credentials, report))
+        if tag or reference.tag:
+            wanted = references.with_tag(name, tag)
+            return messages(lambda report: self._push(wanted, credentials, report))
+        return messages(lambda report: self._push_all(reference, credentials, report))
+
+    async def _push_all(self, reference: Reference, credentials: Credentials | None, report: Report) -> None:
+        tags = self._library.index.repository(reference.repository)
+        if not tags:
+            raise LinkspanError(f"An image does not exist locally with the tag: {reference.familiar_name}")
+        for tagged in tags:
+            await self._push(tagged, credentials, report)
 
     async def _push(self, reference: Reference, credentials: Credentials | None, report: Report) -> None:
         await self._library.push(reference, credentials, report)

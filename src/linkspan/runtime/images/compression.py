@@ -1,10 +1,9 @@
-"""Compressed streams: recognise and unpack gzip, bzip2, xz and zstd; pack gzip that is the same each time."""
+"""Compressed streams: recognise and unpack gzip, bzip2, xz and zstd."""
 
 from __future__ import annotations
 
 import bz2
 import contextlib
-import hashlib
 import lzma
 import shutil
 import subprocess
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from linkspan.model.errors import InvalidParameter
-from linkspan.runtime.images.blobs import CHUNK, Flag, Interrupted, Readable
+from linkspan.runtime.images.blobs import CHUNK, Readable
 
 _INPUT = 64 * 1024
 _OUTPUT = 4 * CHUNK
@@ -142,33 +141,3 @@ def _zstd(file: Path) -> Iterator[Readable]:
         process.wait()
         if process.stdout:
             process.stdout.close()
-
-
-class GzipWriter:
-    """Writes plain bytes as gzip into a file and knows both digests; equal input gives equal output."""
-
-    def __init__(self, target: BinaryIO, cancelled: Flag | None = None) -> None:
-        self._target = target
-        self._engine = zlib.compressobj(1, zlib.DEFLATED, 31)
-        self._cancelled = cancelled
-        self._plain = hashlib.sha256()
-        self._packed = hashlib.sha256()
-        self.stored = 0
-
-    def write(self, data: bytes) -> int:
-        """Compress and write `data`. Raises Interrupted when the work was cancelled."""
-        if self._cancelled is not None and self._cancelled.is_set():
-            raise Interrupted("the client has gone")
-        self._plain.update(data)
-        self._emit(self._engine.compress(data))
-        return len(data)
-
-    def finish(self) -> tuple[str, str]:
-        """Write what is left; returns the digest of the plain bytes and that of the file."""
-        self._emit(self._engine.flush())
-        return f"sha256:{self._plain.hexdigest()}", f"sha256:{self._packed.hexdigest()}"
-
-    def _emit(self, data: bytes) -> None:
-        self._packed.update(data)
-        self.stored += len(data)
-        self._target.write(data)

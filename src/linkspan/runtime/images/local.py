@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,9 +14,8 @@ from linkspan.model.image import Image
 from linkspan.runtime.images.archive_load import machine
 from linkspan.runtime.images.blobs import BlobStore, Flag
 from linkspan.runtime.images.changes import apply_changes
-from linkspan.runtime.images.compression import GzipWriter, plain
 from linkspan.runtime.images.index import Index
-from linkspan.runtime.images.intake import Intake, pack, pack_with
+from linkspan.runtime.images.intake import HashingWriter, Intake, prepared, produced
 from linkspan.runtime.images.pack import pack_upper
 
 Document = dict[str, Any]
@@ -79,41 +77,40 @@ def committed(
 
 def from_archive(context: Context, file: Path, config: Document, cancelled: Flag | None) -> Image:
     """An image whose only layer is the archive `file`, compressed or not."""
-
-    def produce(target: Path) -> tuple[str, str]:
-        with plain(file) as stream:
-            return pack(stream, target, cancelled)
-
-    return _make(context, config, produce, None, cancelled)
+    return _make(context, config, lambda target: prepared(file, target, cancelled), None, cancelled)
 
 
 def from_bytes(context: Context, layer: bytes, config: Document) -> Image:
     """An image whose only layer is the plain tar `layer`."""
-    return _make(context, config, lambda target: pack(io.BytesIO(layer), target), None, None)
+
+    def write(writer: HashingWriter) -> None:
+        writer.write(layer)
+
+    return _make(context, config, lambda target: produced(write, target), None, None)
 
 
 def from_upper(context: Context, upper: Path, config: Document, parent: Image) -> Image:
     """An image of `parent`'s layers with the overlay upper directory `upper` on top."""
 
-    def write(writer: GzipWriter) -> None:
+    def write(writer: HashingWriter) -> None:
         pack_upper(upper, writer)
 
-    return _make(context, config, lambda target: pack_with(write, target), parent, None)
+    return _make(context, config, lambda target: produced(write, target), parent, None)
 
 
 def _make(
     context: Context,
     config: Document,
-    produce: Callable[[Path], tuple[str, str]],
+    produce: Callable[[Path], str],
     parent: Image | None,
     cancelled: Flag | None,
 ) -> Image:
     with context.blobs.workspace() as workspace:
         file = workspace / "layer"
-        diff_id, digest = produce(file)
+        diff_id = produce(file)
         diff_ids = [*config["rootfs"]["diff_ids"], diff_id]
         with context.index.pin(diff_ids):
-            context.intake.add(file, diff_id, digest, cancelled)
+            context.intake.add(file, diff_id, cancelled=cancelled)
             document = {**config, "rootfs": {"type": "layers", "diff_ids": diff_ids}}
             content = json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
             return context.index.add_image(content, parent=parent.id if parent else "")

@@ -11,11 +11,11 @@ import tarfile
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from linkspan.runtime.images.compression import GzipWriter
+from linkspan.runtime.images.intake import HashingWriter
 from linkspan.runtime.images.unpack import OPAQUE, OVERLAY_OPAQUE, WHITEOUT, XATTR
 
 
-def pack_upper(upper: Path, writer: GzipWriter) -> None:
+def pack_upper(upper: Path, writer: HashingWriter) -> None:
     """Write all that is below `upper` as a tar: names sorted, sockets left out, hard links kept.
 
     The upper directory is the daemon's own; names are walked by descriptor and no link is followed.
