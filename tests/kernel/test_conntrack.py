@@ -5,6 +5,7 @@ from ipaddress import ip_address
 
 import pytest
 
+from linkspan.kernel import conntrack
 from linkspan.kernel.host import HostKernel
 
 CLIENT, HOST, INNER, OTHER = "10.0.0.9", "10.0.0.5", "172.17.0.2", "172.17.0.3"
@@ -12,8 +13,9 @@ CLIENT, HOST, INNER, OTHER = "10.0.0.9", "10.0.0.5", "172.17.0.2", "172.17.0.3"
 PORTS = itertools.count(40000)  # two flows with one answering tuple would be one flow
 
 
-@pytest.fixture
-def kernel(namespace):
+@pytest.fixture(params=[0, 1000], ids=["kernel chooses", "we choose"])
+def kernel(namespace, monkeypatch, request):
+    monkeypatch.setattr("linkspan.kernel.host._FEW_FLOWS", request.param)
     made = namespace.call(HostKernel)
     yield made
     made.close()
@@ -72,3 +74,9 @@ def test_hundreds_of_flows_go_at_once_and_none_is_fine(namespace, kernel):
     assert tracked(namespace) == []
     kernel.flush_conntrack(addresses=[ip_address(INNER)])
     kernel.flush_conntrack()
+
+
+def test_a_namespace_counts_its_own_flows(namespace, kernel):
+    assert namespace.call(conntrack.tracked) == 0
+    track(namespace, CLIENT, HOST, INNER, 53)
+    assert namespace.call(conntrack.tracked) == 1

@@ -26,6 +26,7 @@ from linkspan.kernel.wire import Netlink
 from linkspan.model.addresses import Address, Interface, Subnet
 
 T = TypeVar("T")
+_FEW_FLOWS = 1000
 log = logging.getLogger(__name__)
 
 
@@ -189,11 +190,14 @@ class HostKernel:
         """
         if not (addresses or udp_ports) or not self._can_flush:
             return
+        count = self._visitor.inside(self._home, conntrack.tracked)
+        if not count:
+            return
         with (
             apply.explained("forgetting tracked flows"),
             self._borrowed(self._tracking, conntrack.open_socket) as netlink,
         ):
-            conntrack.flush(netlink, addresses, udp_ports)
+            conntrack.flush(netlink, addresses, udp_ports, few=count <= _FEW_FLOWS)
 
     @cached_property
     def _can_flush(self) -> bool:
