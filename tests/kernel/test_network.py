@@ -18,7 +18,8 @@ import pytest
 
 from linkspan.firewall.iptables import IptablesFirewall
 from linkspan.kernel.host import HostKernel
-from linkspan.model.errors import LinkspanError
+from linkspan.model.documents import encode
+from linkspan.model.errors import KernelError, LinkspanError
 from linkspan.model.network import EndpointConfig, EndpointRequest, NetworkSpec, PoolRequest
 from linkspan.model.ports import PublishRequest
 from linkspan.model.sandbox import ContainerIdentity, SandboxRequest
@@ -334,6 +335,32 @@ def test_bad_requests_leave_nothing(house):
             assert house.state() == before, text
 
 
+@pytest.mark.parametrize(
+    ("adapter", "method"),
+    [("kernel", "create_sandbox"), ("kernel", "apply"), ("firewall", "add"), ("proxy", "serve")],
+)
+def test_a_step_that_fails_leaves_nothing(house, monkeypatch, adapter, method):
+    before = house.state()
+
+    def fail(*arguments):
+        raise KernelError(f"{method} of {adapter}", 5, "Input/output error")
+
+    monkeypatch.setattr(getattr(house, adapter), method, fail)
+    with pytest.raises(LinkspanError, match=rf"{method} of {adapter}: Input/output error"):
+        house.do("join", request("web", publish=[(8080, 80), PublishRequest("udp", 53)]))
+    monkeypatch.undo()
+    assert house.state() == before
+    house.join("web", publish=[(8080, 80), PublishRequest("udp", 53)])
+
+
+def test_a_kernel_setting_that_does_not_exist_leaves_nothing(house):
+    before = house.state()
+    wish = SandboxRequest(identity("web"), sysctls=(("net.ipv4.nonsense", "1"),))
+    with pytest.raises(LinkspanError, match=r"setting net\.ipv4\.nonsense to 1"):
+        house.do("join", wish)
+    assert house.state() == before
+
+
 def test_bad_networks_leave_nothing(house):
     house.network("front", "172.28.0.0/24")
     before = house.state()
@@ -386,6 +413,24 @@ def test_what_nobody_owns_is_swept_away_at_the_start(house):
     assert ":8080" not in shown["sockets"] and "8080" not in shown["rules"] and shown["namespaces"] == "[]"
     assert clean["addresses"] != shown["addresses"]
     assert str(house.join("db")[1].endpoints[0].ipv4.ip) == "172.17.0.2"
+
+
+@pytest.mark.parametrize("kind", ["connect", "disconnect"])
+def test_an_interrupted_change_is_finished_at_the_start(house, kind):
+    house.network("alpha", "172.28.0.0/24")
+    house.network("beta", "172.29.0.0/24")
+    web, sandbox = house.join("web", "beta", publish=[(8080, 80)])
+    web.serve(80)
+    grown = house.do("connect", sandbox.container, EndpointRequest("alpha"))
+    if kind == "connect":
+        house.store.put("sandbox", sandbox.container.id, encode(sandbox))
+    house.store.begin(kind, {"container": sandbox.container.id, "endpoint": grown.endpoints[1].id})
+    house.restart()
+    assert house.do("sandbox", sandbox.container.id) == sandbox
+    assert web.run("ip route show default").startswith("default via 172.29.0.1 dev eth0")
+    assert "eth1" not in web.run("ip link")
+    assert house.lan.ask(HOST, 8080) == f"{LAN} 80"
+    assert house.host.ask("127.0.0.1", 8080) == "172.29.0.1 80"
 
 
 def test_a_pulled_namespace_is_forgotten_at_the_start(house):

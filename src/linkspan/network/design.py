@@ -57,7 +57,7 @@ def design(
     `in_use` are the subnets that the host has routes to: they are skipped when a subnet is to be chosen from
     `blocks`. Raises InvalidParameter and Forbidden with Docker's texts.
     """
-    others = list(existing)
+    others = [network for network in existing if not network.config_only]
     draft = Network(
         id=names.new_id(),
         name=spec.name,
@@ -69,6 +69,7 @@ def design(
         internal=spec.internal,
         attachable=spec.attachable,
         ingress=spec.ingress,
+        config_from=spec.config_from,
         ipam_options=spec.ipam_options,
         options=spec.options,
         labels=spec.labels,

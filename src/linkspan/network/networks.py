@@ -11,6 +11,7 @@ from linkspan.model.addresses import Subnet
 from linkspan.model.errors import Forbidden
 from linkspan.model.network import Endpoint, Network, NetworkSpec
 from linkspan.network.adapters import Filter, Kernel
+from linkspan.network.config_networks import config_only, from_config
 from linkspan.network.design import check_spec, design
 from linkspan.network.predefined import is_predefined
 from linkspan.network.registry import NETWORK, Registry
@@ -50,7 +51,11 @@ class Networks:
         with self._lock:
             existing = self._registry.networks()
             check_spec(spec, existing)
-            network = design(spec, existing, self.in_use(), self.blocks)
+            if spec.config_only:
+                template = config_only(spec)
+                self._registry.add_network(template)
+                return template
+            network = design(from_config(spec, existing), existing, self.in_use(), self.blocks)
             if (link := self._kernel.link(network.bridge)) is not None:
                 if link.kind != "bridge":
                     raise Forbidden(f"existing interface {network.bridge} is not a bridge")
@@ -81,6 +86,8 @@ class Networks:
                     raise Forbidden(f"{network.name} is a pre-defined network and cannot be removed")
                 if members := self._registry.members(network.id):
                     raise Forbidden(_in_use(network, members))
+                if any(other.config_from == network.name for other in self._registry.networks()):
+                    raise Forbidden(f'configuration network "{network.name}" is in use')
                 self._registry.withdraw(network)
             intent = self._registry.store.begin("remove network", {"network": network.id})
             parts, facts = self._wanted.network_parts(network), self._wanted.network_facts(network)

@@ -25,7 +25,9 @@ _SYSCTL = re.compile(r"net\.(ipv4|ipv6|mpls)\.[^.]+\.(IFNAME|ifname)\..+")
 
 
 def check_endpoint(network: Network, config: EndpointConfig) -> None:
-    """Raise InvalidParameter in Docker's words if `config` cannot be had on `network`."""
+    """Raise InvalidParameter or Forbidden in Docker's words if `config` cannot be had on `network`."""
+    if network.config_only:
+        raise Forbidden("cannot create endpoint on configuration-only network")
     validate_endpoint(network, config, is_predefined(network))
     if config.mac and not _MAC.fullmatch(config.mac):
         raise InvalidParameter(f"invalid MAC address {config.mac}")

@@ -111,6 +111,11 @@ def test_ip_range_gateway_and_auxiliary_addresses(house):
     assert endpoint.gateway4 == ip_address("10.1.0.9")
 
 
+def test_a_subnet_of_zeros_says_only_how_big_it_shall_be(house):
+    network = house.network("small", "0.0.0.0/28")
+    assert str(network.pools[0].subnet) == "172.18.0.0/28" and not network.subnets_configured
+
+
 def test_a_full_subnet_says_so(house):
     house.network("tiny", "10.1.0.0/30")
     house.join("web", "tiny")
@@ -154,6 +159,12 @@ def test_refusals(house):
             NetworkSpec("x", options=((BRIDGE + "gateway_mode_ipv4", "isolated"),)),
             InvalidParameter,
             "gateway mode 'isolated' can only be used for an internal network",
+        ),
+        (NetworkSpec("x", ipam_driver="dhcp"), InvalidParameter, "could not find plugin dhcp"),
+        (
+            NetworkSpec("x", options=((BRIDGE + "name", "a-name-far-too-long"),)),
+            InvalidParameter,
+            "invalid bridge name a-name-far-too-long: a link name has at most 15 characters",
         ),
         (
             NetworkSpec("x", options=((BRIDGE + "name", "br-a"),)),
