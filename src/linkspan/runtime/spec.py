@@ -172,7 +172,8 @@ def _capability_sets(granted: Iterable[str], identity: Identity) -> dict[str, li
 
 
 def _user(identity: Identity) -> dict[str, Any]:
-    return {"uid": identity.uid, "gid": identity.gid, "additionalGids": [identity.gid, *identity.groups]}
+    groups = list(dict.fromkeys((identity.gid, *identity.groups)))
+    return {"uid": identity.uid, "gid": identity.gid, "additionalGids": groups}
 
 
 def _rlimit(limit: Ulimit) -> dict[str, Any]:

@@ -68,6 +68,8 @@ def test_environment_as_docker_merges_it():
 def test_users_other_than_root_hold_no_capabilities():
     config = spec.container(PLAIN, Host(identity=Identity(33, 34, (99,))))
     assert config["process"]["user"] == {"uid": 33, "gid": 34, "additionalGids": [34, 99]}
+    again = spec.container(PLAIN, Host(identity=Identity(33, 34, (34, 99))))
+    assert again["process"]["user"] == config["process"]["user"]
     sets = config["process"]["capabilities"]
     assert sets["effective"] == sets["permitted"] == [] and sets["bounding"]
 
