@@ -41,7 +41,9 @@ def test_the_exit_file(bundle):
 
 
 async def test_a_process_is_known_by_an_argument_or_its_parent(bundle):
-    child = subprocess.Popen([sys.executable, "-c", "input()", "abc"], stdin=subprocess.PIPE)
+    command = [sys.executable, "-c", "print(flush=True); input()", "abc"]
+    child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    child.stdout.read(1)
     bundle.pid_path.write_text("1")
     bundle.conmon_pid_path.write_text(str(child.pid))
     assert bundle.created() == Created(1, child.pid)

@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from linkspan.runtime import logs
@@ -62,6 +62,7 @@ def test_tail_counts_lines_not_records(log, tail, expected):
     assert _bytes(logs.read(log, tail=tail)) == expected
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=40), max_size=30), st.integers(0, 12), st.integers(1, 64))
 def test_tail_agrees_with_reading_everything(tmp_path_factory, lines, tail, block):
     path = tmp_path_factory.mktemp("log") / "l"
@@ -74,6 +75,7 @@ def test_tail_agrees_with_reading_everything(tmp_path_factory, lines, tail, bloc
         logs._BLOCK = original
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300), st.integers(1, 50))
 def test_any_bytes_cut_anyhow_come_back(data, step):
     pieces = data.split(b"\n")
