@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from linkspan.model.errors import InvalidParameter, LinkspanError
+from linkspan.model.errors import InvalidParameter, LinkspanError, NotFound
 from linkspan.model.image import ImageUse
 from linkspan.model.reference import parse
 from linkspan.runtime.images.blobs import Interrupted
@@ -117,6 +117,22 @@ def test_save_and_load_keep_the_id(library: Images, tmp_path: Path) -> None:
     assert [name.familiar for name in given] == ["busybox:latest", "other/name:1"]
     assert library.find("other/name:1").tags == ("busybox:latest", "other/name:1")
     assert saved(library, tmp_path, "busybox", "other/name:1").read_bytes() == file.read_bytes()
+
+
+def test_a_repository_is_saved_with_all_its_tags_and_an_id_with_none(library: Images, tmp_path: Path) -> None:
+    image = library.ensure_embedded()
+    assert image is not None
+    library.tag("busybox", "busybox", "2")
+    (tmp_path / "a.tar").write_bytes(plain_tar(a="1"))
+    second = library.import_archive(tmp_path / "a.tar", parse("busybox:3"))
+    whole, bare = saved(library, tmp_path, "busybox"), saved(library, tmp_path, image.id[7:19])
+    for name in ("busybox:latest", "busybox:2", "busybox:3"):
+        library.remove(name)
+    names = {name.familiar: found.id for found, given in library.load(whole) for name in given}
+    assert names == {"busybox:latest": image.id, "busybox:2": image.id, "busybox:3": second.id}
+    assert [given for _, given in library.load(bare)] == [()]
+    with pytest.raises(NotFound, match="No such image: nothing:latest"):
+        library.save(["busybox", "nothing"])
 
 
 def test_an_archive_is_what_other_tools_read(library: Images, tmp_path: Path) -> None:
