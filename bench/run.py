@@ -181,7 +181,8 @@ def circumstances(ours: Lab, theirs: Lab, command: str) -> str:
     load = os.getloadavg()[0]
     return (
         f"{today}, {os.cpu_count()} cores ({processor}), load {load:.1f}, "
-        f"Linux {platform.release()}, Python {platform.python_version()}; Linkspan {__version__} with {crun}; "
+        f"Linux {platform.release()}, Python {platform.python_version()}; "
+        f"Linkspan {__version__} with {crun}; "
         f"dockerd {parts['Engine']} with containerd {parts['containerd']} and runc {parts['runc']}; "
         f"docker command {versions['Client']['Version']} for both. Command: `{command}`."
     )
