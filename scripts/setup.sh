@@ -115,7 +115,7 @@ make_venv() {
         "$python" -m venv --clear .venv
     fi
     say "setup: installing $requirement into .venv"
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-input --editable "$requirement"
+    .venv/bin/python -m pip install -qq --disable-pip-version-check --no-input --editable "$requirement"
 }
 
 # The command a person types should not pay for site, re and entry-point code on every start.
