@@ -577,3 +577,44 @@ def test_garbage_gets_an_error_or_nothing_and_harms_nobody(story: Story) -> None
         assert await bed.short("web") == ["172.18.0.4"]
 
     story(play)
+
+
+def test_a_burst_from_many_clients_gives_each_its_own_answers(story: Story) -> None:
+    async def play(bed: Bed) -> None:
+        for number in range(100):
+            bed.zone.add(_endpoint(f"web{number}", number))
+        await bed.add()
+
+        def burst() -> None:
+            clients = [socket.socket(type=socket.SOCK_DGRAM) for _ in range(8)]
+            for turn in range(100):
+                for number, client in enumerate(clients):
+                    query = DNSRecord.question(f"web{(turn + number) % 100}")
+                    query.header.id = turn
+                    client.sendto(bytes(query.pack()), ("127.0.0.11", 53))
+            for number, client in enumerate(clients):
+                client.settimeout(5)
+                for _ in range(100):
+                    answer = DNSRecord.parse(client.recv(2000))
+                    host = (answer.header.id + number) % 100
+                    assert str(answer.rr[0].rdata) == f"172.18.0.{host + 2}"
+                client.close()
+
+        await asyncio.to_thread(_inside, f"/run/netns/{bed.sandbox}", burst)
+
+    story(play)
+
+
+def test_questions_under_way_are_answered_when_the_servers_change(story: Story) -> None:
+    async def play(bed: Bed) -> None:
+        async with _served(Fake(lambda _: None), "127.0.0.53") as silent:
+            await bed.add(upstreams=_upstreams("127.0.0.53"))
+            asked = asyncio.ensure_future(bed.dig("x.example"))
+            while not silent.asked:
+                await asyncio.sleep(0.01)
+            started = time.monotonic()
+            bed.resolver.update("sandbox", bed.view())
+            assert (await asked).status == "SERVFAIL"
+            assert time.monotonic() - started < 1
+
+    story(play)

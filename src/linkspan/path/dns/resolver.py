@@ -7,6 +7,7 @@ import socket
 from collections.abc import Awaitable, Callable
 
 from linkspan.path.dns import redirect
+from linkspan.path.dns.batch import Batch
 from linkspan.path.dns.cache import Cache
 from linkspan.path.dns.server import SandboxServer, Sockets, open_sockets
 from linkspan.path.dns.upstream import Forwarder
@@ -28,6 +29,7 @@ class Resolver:
         self._in_sandbox = in_sandbox
         self._servers: dict[str, SandboxServer] = {}
         self._groups: dict[Group, tuple[Forwarder, Cache]] = {}
+        self._batch = Batch()
         self._loop = asyncio.get_running_loop()
         zone.watch(self._on_change)
 
@@ -38,7 +40,7 @@ class Resolver:
         """
         self.remove_sandbox(key)
         sockets = await asyncio.shield(asyncio.to_thread(self._prepare, view.sandbox))
-        server = SandboxServer(sockets, self.zone, view, *self._group(view))
+        server = SandboxServer(sockets, self._batch, self.zone, view, *self._group(view))
         self.remove_sandbox(key)
         self._servers[key] = server
         server.start()
@@ -47,7 +49,8 @@ class Resolver:
         """Take over another view of the sandbox `key` (networks or servers changed); unknown: no error."""
         server = self._servers.get(key)
         if server:
-            self._forget_group(server.view, key)
+            if _place(server.view) != _place(view):
+                self._forget_group(server.view, key)
             server.change(view, *self._group(view))
 
     def remove_sandbox(self, key: str) -> None:
@@ -111,6 +114,12 @@ class Resolver:
         for server in self._servers.values():
             if network_id in server.view.networks:
                 server.flush()
+
+
+def _place(view: SandboxView) -> tuple[Group, tuple[str, ...]]:
+    """Servers asked from the sandbox are asked anew when its networks change: its address may have."""
+    group = _group_of(view)
+    return group, view.networks if group[0] else ()
 
 
 def _group_of(view: SandboxView) -> Group:

@@ -10,10 +10,10 @@ import socket
 import time
 from collections.abc import Coroutine
 from dataclasses import dataclass
-from typing import Any
 
 from linkspan.model.addresses import Address
 from linkspan.path.dns import message
+from linkspan.path.dns.batch import Batch, Peer
 from linkspan.path.dns.cache import Cache
 from linkspan.path.dns.upstream import Forwarder, Refused
 from linkspan.path.dns.view import SandboxView
@@ -21,13 +21,12 @@ from linkspan.path.dns.zone import Zone, of_family, reverse_address
 
 ADDRESS = "127.0.0.11"
 LOCAL_LIFETIME = 600  # seconds, as Docker's
-DATAGRAMS_PER_WAKE = 64
-LARGEST_QUERY = 4096
 VARIANTS = 12  # orders kept of an answer with several addresses
+QUEUE = 1 << 20  # bytes of queries that may wait: a burst is no reason to lose some
+SO_RCVBUFFORCE = 33  # include/uapi/asm-generic/socket.h: not bounded by net.core.rmem_max
 STREAM_IDLE = 10.0  # seconds
 STREAMS = 64  # TCP connections of one sandbox
 
-Peer = tuple[Any, ...]
 log = logging.getLogger(__name__)
 
 
@@ -54,6 +53,7 @@ def open_sockets(port: int = 0) -> Sockets:
     stream = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     opened = Sockets(datagram, stream)
     try:
+        datagram.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, QUEUE)
         datagram.bind((ADDRESS, port))
         stream.bind((ADDRESS, port))
         stream.listen(STREAMS)
@@ -67,10 +67,17 @@ class SandboxServer:
     """Answers the queries of one sandbox. Everything runs on the event loop that `start` is called from."""
 
     def __init__(
-        self, sockets: Sockets, zone: Zone, view: SandboxView, forwarder: Forwarder, shared: Cache
+        self,
+        sockets: Sockets,
+        batch: Batch,
+        zone: Zone,
+        view: SandboxView,
+        forwarder: Forwarder,
+        shared: Cache,
     ) -> None:
         self.view = view
         self._sockets = sockets
+        self._batch = batch
         self._zone = zone
         self._forwarder = forwarder
         self._shared = shared  # what upstream servers said, to any sandbox that asks them
@@ -105,20 +112,13 @@ class SandboxServer:
             task.cancel()
 
     def _on_datagrams(self) -> None:
-        sock, kept, now = self._sockets.datagram, self._front.get, time.monotonic()
-        for _ in range(DATAGRAMS_PER_WAKE):
-            try:
-                query, peer = sock.recvfrom(LARGEST_QUERY)
-            except OSError:  # nothing left, or an ICMP answer to a client that has gone
-                return
-            answer = kept(query[2:], now)
-            if answer:
-                self._send(query[:2] + answer, peer)
-            else:
-                self._on_query(query, peer, now)
+        now = time.monotonic()
+        self._batch.exchange(self._sockets.datagram.fileno(), self._front.get, now, self._on_query)
 
-    def _on_query(self, query: bytes, peer: Peer, now: float) -> None:
-        local = self._without_upstream(query, now)
+    def _on_query(self, query: bytes, peer: Peer) -> None:
+        now = time.monotonic()
+        kept = self._front.get(query[2:], now)
+        local = query[:2] + kept if kept else self._without_upstream(query, now)
         if local is None:
             self._spawn(self._forward_datagram(query, peer))
         elif local:

@@ -35,6 +35,7 @@ class Forwarder:
         self._channels = [Channel(server, opener) for server in servers]
         self._opener = opener
         self._asked: dict[bytes, asyncio.Task[bytes]] = {}
+        self._closed = False
 
     async def ask(self, query: bytes) -> bytes:
         """Return a server's answer to `query`, with the query's id; SERVFAIL when none has one.
@@ -48,7 +49,12 @@ class Forwarder:
                 raise Refused
             task = self._asked[key] = asyncio.ensure_future(self._answer(query))
             task.add_done_callback(lambda _: self._asked.pop(key, None))
-        return query[:2] + (await asyncio.shield(task))[2:]
+        try:
+            return query[:2] + (await asyncio.shield(task))[2:]
+        except asyncio.CancelledError:
+            if self._closed and task.cancelled():  # the servers were changed meanwhile
+                return message.failure(query, message.SERVFAIL)
+            raise
 
     async def _answer(self, query: bytes) -> bytes:
         race = Race(query, len(self._channels))
@@ -99,7 +105,8 @@ class Forwarder:
         return answer
 
     def close(self) -> None:
-        """Give up all questions and close the sockets."""
+        """Give up all questions (they are answered SERVFAIL) and close the sockets."""
+        self._closed = True
         for task in list(self._asked.values()):
             task.cancel()
         for channel in self._channels:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import contextlib
 import errno
 import resource
 import socket
@@ -17,8 +18,10 @@ from linkspan.path.proxy.limits import raise_descriptor_limit
 IPPROTO_SCTP = 132
 SO_ATTACH_FILTER = 26  # include/uapi/asm-generic/socket.h
 SO_DETACH_FILTER = 27
+SO_RCVBUFFORCE = 33
 IP_PKTINFO = 8  # include/uapi/linux/in.h; the socket module has no name for it
 BACKLOG = 4096
+QUEUE = 1 << 20  # bytes of datagrams that may wait while others are served
 KEEPALIVE_IDLE = 30  # seconds; Go's net package, and so docker-proxy, probes its peers too
 KEEPALIVE_INTERVAL = 15
 
@@ -134,8 +137,14 @@ def _prepare(made: socket.socket, listener: Listener) -> None:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         made.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_IDLE)
         made.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, KEEPALIVE_INTERVAL)
-    elif listener.protocol == "udp" and listener.host_address.is_unspecified:
-        # The reply must leave from the address that the client wrote to.
+    elif listener.protocol == "udp":
+        _prepare_datagrams(made, listener)
+
+
+def _prepare_datagrams(made: socket.socket, listener: Listener) -> None:
+    with contextlib.suppress(PermissionError):
+        made.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, QUEUE)
+    if listener.host_address.is_unspecified:  # the reply must leave from the address that the client wrote to
         if listener.host_address.version == 6:
             made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
         else:
