@@ -96,6 +96,7 @@ class Archives:
         """Return what a path is, and the pieces of a tar of it; raises NotFound before the first piece."""
         managed = self._house.registry.find(reference)
         status = await self.stat(managed.id, path)
+        self._house.tell(managed.container, "archive-path")
         return status, self._streamed(managed, lambda output: self._pack(managed.container, path, output))
 
     def _pack(self, container: Container, path: str, output: BinaryIO) -> None:
@@ -126,6 +127,7 @@ class Archives:
             await self._house.workers.run(
                 self._unpack, managed.container, path, read, keep_directories, owned_by_user
             )
+        self._house.tell(managed.container, "extract-to-dir")
 
     def _unpack(
         self,
@@ -149,6 +151,7 @@ class Archives:
     async def export(self, reference: str) -> AsyncIterator[bytes]:
         """Return the pieces of a tar of the whole root file system, without volumes."""
         managed = self._house.registry.find(reference)
+        self._house.tell(managed.container, "export")
         return self._streamed(managed, lambda output: self._export(managed.container, output))
 
     def _export(self, container: Container, output: BinaryIO) -> None:

@@ -17,9 +17,10 @@ from linkspan.engine.joining import sandbox_request
 from linkspan.engine.mounts import MountRequest, mount_requests
 from linkspan.engine.names import checked_name, random_name
 from linkspan.engine.registry import Managed
+from linkspan.engine.skeleton import skeleton
 from linkspan.engine.storage import Storage
 from linkspan.model.container import Container
-from linkspan.model.errors import Conflict, InvalidParameter
+from linkspan.model.errors import InvalidParameter, NotFound
 from linkspan.model.image import Image
 from linkspan.model.network import EndpointConfig
 from linkspan.model.timestamps import rfc3339
@@ -111,14 +112,19 @@ class Creation:
         """Resolve "container:name" to the full id, and let the network part refuse what it must."""
         mode = container.network_mode
         if mode.startswith("container:"):
-            target = self._house.registry.find(mode.partition(":")[2])
             return replace(
-                container,
-                host_config={**container.host_config, "NetworkMode": f"container:{target.id}"},
+                container, host_config={**container.host_config, "NetworkMode": self._shared(mode)}
             )
         request = sandbox_request(container)
         await self._house.workers.run(self._house.network.validate, request)
         return container
+
+    def _shared(self, mode: str) -> str:
+        """Return the mode with the full id; one that names nobody is kept, and the start will refuse it."""
+        try:
+            return f"container:{self._house.registry.find(mode.partition(':')[2]).id}"
+        except NotFound:
+            return mode
 
     async def _make(self, container: Container, mounts: list[MountRequest], image: Image) -> None:
         registry = self._house.registry
@@ -139,7 +145,8 @@ class Creation:
     def _materialise(self, container: Container, mounts: list[MountRequest], image: Image) -> Any:
         house = self._house
         house.directory(container.id).mkdir(parents=True, mode=0o710)
-        house.overlay.prepare(container.id, house.images.layers(image))
+        layers = [*house.images.layers(image), skeleton(house.settings.data_root)]
+        house.overlay.prepare(container.id, layers)
         return self._storage.resolve(container, mounts)
 
     def _undo(self, id: str) -> None:
@@ -155,7 +162,7 @@ def attachments(mode: str, given: Mapping[str, EndpointConfig], mac: str = "") -
     named = {"bridge" if name == "default" else name: config for name, config in given.items()}
     if mode.startswith("container:"):
         if named:
-            raise Conflict(
+            raise InvalidParameter(
                 "conflicting options: cannot attach both user-defined and non-user-defined network-modes"
             )
         return {}

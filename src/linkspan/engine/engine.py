@@ -25,7 +25,9 @@ class Engine:
         self.warnings: list[str] = []
         self.execs = Execs(house)
         self.containers = Containers(house, self.execs)
-        self.networks = Networks(house.network, house.registry, house.workers, house.events)
+        self.networks = Networks(
+            house.network, house.registry, house.workers, house.events, self.containers.refresh_files
+        )
         self.images = ImageUseCases(house)
         self.volumes = VolumeUseCases(house)
 

@@ -172,7 +172,7 @@ class Launcher:
         try:
             target = self._house.registry.find(reference).container
         except NotFound as error:
-            raise Conflict(f"joining {kind} namespace of container: {error}") from None
+            raise NotFound(f"joining {kind} namespace of container: {error}") from None
         if target.state.restarting:
             raise Conflict(f"Container {target.id} is restarting, wait until the container is running")
         if not target.state.running:

@@ -23,7 +23,16 @@ PREDEFINED = frozenset({"bridge", "host", "none"})
 class Networks:
     """The networks of this host, and which containers are on them."""
 
-    def __init__(self, controller: Controller, registry: Registry, workers: Workers, events: Events) -> None:
+    def __init__(
+        self,
+        controller: Controller,
+        registry: Registry,
+        workers: Workers,
+        events: Events,
+        refresh: Callable[[str], Awaitable[None]],
+    ) -> None:
+        """`refresh` writes the files of the container with the given id anew after its networks changed."""
+        self._refresh = refresh
         self._controller = controller
         self._registry = registry
         self._workers = workers
@@ -97,6 +106,7 @@ class Networks:
                 await self._workers.run(self._validate_stopped, managed.container, network, config)
             managed.change(networks={**_without_private(managed.container, network), network.name: config})
             await self._registry.save(managed)
+            await self._refresh(managed.id)
         self._tell("connect", network, managed.id)
 
     def _validate_stopped(self, container: Container, network: Network, config: EndpointConfig) -> None:
@@ -115,6 +125,7 @@ class Networks:
             return
         async with managed.lock:
             await self._disconnect(managed, network, force)
+            await self._refresh(managed.id)
         self._tell("disconnect", network, managed.id)
 
     async def _disconnect(self, managed: Managed, network: Network, force: bool) -> None:

@@ -59,7 +59,7 @@ class Recovery:
         """Record the end of a container that the last daemon saw running, and clean up behind it."""
         async with managed.lock:
             status = await self._house.workers.run(self._house.runtime.exit_status, managed.id)
-            await self._house.workers.run(self._supervisor.clean_up, managed)
+            await self._supervisor.take_down(managed)
             if managed.state.restarting:
                 managed.change_state(running=False, restarting=False)
                 await self._house.registry.save(managed)

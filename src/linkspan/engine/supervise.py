@@ -50,10 +50,17 @@ class Supervisor:
         status = await self._house.runtime.wait(managed.id)
         async with managed.lock:
             self._health.end(managed)
-            await self._house.workers.run(self.clean_up, managed)
+            await self.take_down(managed)
             await self.ended(managed, status)
         if managed.container.auto_remove and not managed.state.running and not self.stopping:
             await self._removal.automatic(managed)
+
+    async def take_down(self, managed: Managed) -> None:
+        """Clean up behind a process that has ended, and tell the networks that it was on."""
+        sandbox = self._house.network.sandbox(managed.id)
+        await self._house.workers.run(self.clean_up, managed)
+        for endpoint in sandbox.endpoints if sandbox else ():
+            self._house.tell_network(managed.container, "disconnect", endpoint.network_id)
 
     def clean_up(self, managed: Managed) -> None:
         """Take down what a process leaves: runtime state, sandbox, mount. Goes on after errors. Blocking."""
