@@ -19,7 +19,9 @@ from typing import Any
 import pytest
 
 from linkspan.blueprint.listeners import Listener
+from linkspan.path.proxy import datagrams
 from linkspan.path.proxy.client import ProxyClient
+from linkspan.path.proxy.loop import Loop
 
 Isolated = Callable[..., Any]
 HOST = "127.0.0.1"
@@ -478,5 +480,32 @@ def test_udp_survives_a_target_that_is_not_there_yet(isolated: Isolated, tmp_pat
                 text, peer = late.recvfrom(100)
                 late.sendto(text, peer)
             assert client.recv(100) == b"late"
+
+    isolated(story)
+
+
+def test_udp_sessions_end_when_they_are_idle(isolated: Isolated, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(datagrams, "IDLE", 0.3)
+    monkeypatch.setattr(datagrams, "SWEEP_INTERVAL", 0.05)
+
+    def story() -> None:
+        loop = Loop(1000)
+        published = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        published.bind((HOST, 5353))
+        with _datagram_server() as (target, peers), _datagrams() as busy, _datagrams() as idle:
+            door = datagrams.DatagramDoor(loop, published, (HOST, target))
+            before = len(list(Path("/proc/self/fd").iterdir()))
+            idle.sendto(b"once", (HOST, 5353))
+            started = time.monotonic()
+            while time.monotonic() < started + 0.6:
+                busy.sendto(b"again", (HOST, 5353))
+                loop.turn()  # the datagram, then its answer
+                loop.turn()
+            assert len(set(peers)) == 2  # the busy one kept its session
+            assert len(list(Path("/proc/self/fd").iterdir())) == before + 1
+            while len(list(Path("/proc/self/fd").iterdir())) > before:
+                loop.turn()
+            assert time.monotonic() < started + 3
+            door.close()
 
     isolated(story)

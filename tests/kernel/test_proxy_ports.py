@@ -217,28 +217,35 @@ def test_a_thousand_ports_in_one_call(isolated: Isolated, tmp_path: Path) -> Non
     isolated(story)
 
 
-def test_more_ports_than_descriptors_is_a_clear_error(isolated: Isolated, tmp_path: Path) -> None:
+def _reserving(tmp_path: Path, soft: int, hard: int) -> str:
+    """Reserve 200 ports in a process with these limits of open files; return what it prints."""
     code = f"""
 import resource
-resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100))
-resource.setrlimit = lambda *_: (_ for _ in ()).throw(ValueError("not allowed"))
+resource.setrlimit(resource.RLIMIT_NOFILE, ({soft}, {hard}))
 from ipaddress import ip_address as a
 from pathlib import Path
 from linkspan.blueprint.listeners import Listener
+from linkspan.path.proxy import limits
 from linkspan.path.proxy.client import ProxyClient
+limits.WANTED = {hard}
+wanted = Listener("tcp", a("127.0.0.1"), 2000, a("::1"), 1, 200)
 try:
-    wanted = Listener("tcp", a("127.0.0.1"), 2000, a("::1"), 1, 200)
-    ProxyClient(Path({str(tmp_path)!r}) / "s").reserve([wanted])
+    print(len(ProxyClient(Path({str(tmp_path)!r}) / "s").reserve([wanted]).sockets))
 except OSError as error:
     print(error)
 """
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
-    def story() -> str:
-        return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
 
-    text = isolated(story)
+def test_more_ports_than_descriptors_is_a_clear_error(isolated: Isolated, tmp_path: Path) -> None:
+    text = isolated(lambda: _reserving(tmp_path, 100, 100))
     assert "failed to bind host port 127.0.0.1:20" in text
     assert "limit of open files: 100; raise it with ulimit -n or LimitNOFILE=" in text
+
+
+def test_the_limit_of_open_files_is_raised_when_it_is_met(isolated: Isolated, tmp_path: Path) -> None:
+    assert isolated(lambda: _reserving(tmp_path, 100, 1000)) == "200\n"
 
 
 @pytest.mark.parametrize("protocol", ["tcp", "udp"])

@@ -8,7 +8,7 @@ import errno
 import resource
 import socket
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from linkspan.blueprint.listeners import Listener
@@ -70,7 +70,6 @@ def reserve(listeners: Sequence[Listener], hold_only: bool = False) -> Reservati
     With `hold_only` the sockets only keep others off the ports (see `_hold`). Raises AddressInUse, or OSError
     that names the port (no such address, no permission, no SCTP in this kernel, too many open files).
     """
-    raise_descriptor_limit()
     reservation = Reservation(tuple(listeners), hold_only)
     try:
         for listener, port in _ports(listeners):
@@ -89,11 +88,22 @@ def _ports(listeners: Sequence[Listener]) -> Iterator[tuple[Listener, int]]:
 
 def _bound(listener: Listener, port: int, hold_only: bool) -> socket.socket:
     try:
-        return _bind(listener, port, hold_only)
+        return _with_descriptors(lambda: _bind(listener, port, hold_only))
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise AddressInUse(listener, port) from error
         raise OSError(error.errno, _refusal(listener, port, error)) from error
+
+
+def _with_descriptors(bind: Callable[[], socket.socket]) -> socket.socket:
+    """Raise the limit of open files only when it is met: what this process starts inherits it."""
+    try:
+        return bind()
+    except OSError as error:
+        before = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        if error.errno != errno.EMFILE or raise_descriptor_limit() <= before:
+            raise
+        return bind()
 
 
 def _refusal(listener: Listener, port: int, error: OSError) -> str:
