@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from linkspan.blueprint.facts import Fact
@@ -69,10 +70,11 @@ class Recovery:
             self._restore(self._wanted.network_parts(network))
         if self._settings.ip_forward:
             self._kernel.apply((FORWARDING,))
-        self._sweep()
+        _tolerating("removing what belongs to nothing", self._sweep)
         self._restore_listeners()
         self._free_leases()
-        self._complete(intents)
+        for intent in intents:
+            _tolerating(f"finishing an interrupted {intent.kind}", partial(self._complete, intent))
         for intent in intents:
             self._registry.store.finish(intent.id)
 
@@ -168,17 +170,16 @@ class Recovery:
             name = sandbox.container.name if sandbox is not None else ""
             log.error("the published ports of %s cannot be held again: %s", name, error)
 
-    def _complete(self, intents: Iterable[Intent]) -> None:
-        """Bring the sandboxes that were being connected or disconnected to what their records say."""
-        for intent in intents:
-            sandbox = self._registry.sandbox(intent.document.get("container", ""))
-            if sandbox is None or intent.kind not in ("connect", "disconnect"):
-                continue
-            self._kernel.remove(self._wanted.all_default_routes(sandbox.endpoints))
-            self._kernel.apply(self._wanted.routes(sandbox.endpoints))
-            leaving = [e for e in sandbox.endpoints if e.id == intent.document["endpoint"]]
-            if intent.kind == "disconnect" and leaving:
-                self._hotplug.disconnect(sandbox, leaving[0], force=True)
+    def _complete(self, intent: Intent) -> None:
+        """Bring a sandbox that was being connected or disconnected to what its records say."""
+        sandbox = self._registry.sandbox(intent.document.get("container", ""))
+        if sandbox is None or intent.kind not in ("connect", "disconnect"):
+            return
+        self._kernel.remove(self._wanted.all_default_routes(sandbox.endpoints))
+        self._kernel.apply(self._wanted.routes(sandbox.endpoints))
+        leaving = [e for e in sandbox.endpoints if e.id == intent.document["endpoint"]]
+        if intent.kind == "disconnect" and leaving:
+            self._hotplug.disconnect(sandbox, leaving[0], force=True)
 
     def _free_leases(self) -> None:
         """Give back the addresses whose owner is no endpoint (a request was interrupted)."""
@@ -188,6 +189,14 @@ class Recovery:
                 if endpoint_id not in owners:
                     self._registry.store.release(network.id, address)
                     self._registry.give_back(network.id, address)
+
+
+def _tolerating(attempt: str, step: Callable[[], None]) -> None:
+    """Run a repair; what it cannot do is logged, and keeps nobody from using the rest."""
+    try:
+        step()
+    except (LinkspanError, OSError, ExceptionGroup) as error:
+        log.error("%s: %s", attempt, error)
 
 
 def _doomed(kind: str, name: str) -> Part:

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from ipaddress import (
+    IPv4Address,
+    IPv4Interface,
+    IPv4Network,
+    IPv6Address,
+    IPv6Interface,
+    IPv6Network,
+)
 from pathlib import Path
 
 from linkspan.ipam.pools import AddressPool
@@ -16,13 +23,20 @@ class NetworkSettings:
 
     `bridge` "" means docker0, "none" no default bridge, another name an existing bridge to use. `mtu` is for
     the default bridge, in bytes. `default_bind_address` is the host address of a publish that names none;
-    None means all of them, both families. `exec_root` holds the `netns` directory.
+    None means all of them, both families. `ipv6` gives the default bridge a second family; `bip6` and its
+    companions say nothing without it, as in Docker. `accept_fwmark` is "mark" or "mark/mask".
+    `default_network_options` are (driver, key, value) for networks that do not say `key` themselves.
+    `exec_root` holds the `netns` directory.
     """
 
     bridge: str = ""
     bip: IPv4Interface | None = None
     fixed_cidr: IPv4Network | None = None
     default_gateway: IPv4Address | None = None
+    ipv6: bool = False
+    bip6: IPv6Interface | None = None
+    fixed_cidr_v6: IPv6Network | None = None
+    default_gateway_v6: IPv6Address | None = None
     default_address_pools: tuple[AddressPool, ...] = ()
     mtu: int = 1500
     icc: bool = True
@@ -33,6 +47,8 @@ class NetworkSettings:
     userland_proxy: bool = True
     default_bind_address: Address | None = None
     allow_direct_routing: bool = False
+    accept_fwmark: str = ""
+    default_network_options: tuple[tuple[str, str, str], ...] = ()
     exec_root: Path = Path("/run/linkspan")
 
     @property

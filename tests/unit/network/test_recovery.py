@@ -214,6 +214,20 @@ def test_a_sandbox_on_a_network_that_is_gone_is_forgotten(house):
     assert house.controller.sandboxes() == []
 
 
+def test_a_repair_that_fails_is_logged_and_stops_nothing(house, caplog, monkeypatch):
+    house.kernel.parts.append(
+        VethPair("veth1234567", "eth0", "", "docker0", owner="linkspan:endpoint:gone:web")
+    )
+
+    def refuse(parts):
+        raise ExceptionGroup("links", [OSError("busy")])
+
+    monkeypatch.setattr(house.kernel, "remove", refuse)
+    house.restart()
+    assert "removing what belongs to nothing: links" in caplog.text
+    house.join("web")
+
+
 def test_a_kernel_that_refuses_stops_the_start(house):
     house.faults.arm(1)
     with pytest.raises(LinkspanError, match="Input/output error"):
