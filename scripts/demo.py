@@ -122,7 +122,7 @@ def publish(demo: Demo) -> None:
     demo.type(
         f"docker container run -d --name shop -p 8080:80 busybox sh -c {_quoted(SHOP)}", "^[0-9a-f]{64}$"
     )
-    demo.type("docker ps", r"0\.0\.0\.0:8080->80/tcp, \[::\]:8080->80/tcp")
+    demo.type("docker ps", r"0\.0\.0\.0:8080->80/tcp, (\[::\]|::):8080->80/tcp")
     demo.type("netstat -nlp | grep 8080", r"tcp .*:8080 .*linkspan-proxy", r"tcp6 .*:8080 .*linkspan-proxy")
     demo.type(
         "iptables -t nat -L -n",

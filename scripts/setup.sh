@@ -55,8 +55,13 @@ require_root() {
 # Nothing that is installed here may start a service: apt asks /usr/sbin/policy-rc.d, which we lend it.
 policy=/usr/sbin/policy-rc.d
 saved=/usr/sbin/policy-rc.d.before-linkspan
+services_forbidden=
 forbid_services() {
-    [ -e "$saved" ] || { [ ! -e "$policy" ] || cp -a "$policy" "$saved"; }
+    [ -z "$services_forbidden" ] || return 0
+    services_forbidden=yes
+    if [ -e "$policy" ] && ! grep -q 'lent by linkspan' "$policy"; then
+        mv "$policy" "$saved"
+    fi
     printf '#!/bin/sh\n# lent by linkspan setup\nexit 101\n' >"$policy.new"
     chmod 755 "$policy.new"
     mv "$policy.new" "$policy"

@@ -45,7 +45,7 @@ class Place:
 
     def command(self, argv: Sequence[str], *, cgroup: bool = False) -> list[str]:
         """The command that runs `argv` in here."""
-        flags = ["--net", "--mount", "--pid", "--uts"] + (["--cgroup"] if cgroup else [])
+        flags = ["--root", "--wd", "--net", "--mount", "--pid", "--uts"] + (["--cgroup"] if cgroup else [])
         return ["nsenter", f"--target={self.pid}", *flags, "--", *argv]
 
     def run(
