@@ -18,6 +18,7 @@ from linkspan.api.app import Server, application
 from linkspan.engine.engine import Engine
 from linkspan.engine.events import Events
 from linkspan.engine.house import House
+from linkspan.engine.naming import Naming
 from linkspan.engine.registry import Registry
 from linkspan.engine.settings import DaemonSettings
 from linkspan.engine.workers import Workers
@@ -27,6 +28,8 @@ from linkspan.firewall.none import NoFirewall
 from linkspan.kernel.host import HostKernel
 from linkspan.model.errors import Conflict, Forbidden, LinkspanError
 from linkspan.network.controller import Controller
+from linkspan.path.dns.resolver import Resolver
+from linkspan.path.dns.zone import Zone
 from linkspan.path.proxy.client import ProxyClient
 from linkspan.runtime.images.library import Images
 from linkspan.runtime.rootfs import Overlay
@@ -137,13 +140,17 @@ def build(settings: DaemonSettings, store: Store) -> House:
         settings.exec_root / "proxy.log",
         userland_proxy=network.userland_proxy,
     )
+    controller = Controller(store, kernel, _firewall(settings), proxy, network)
+    registry = Registry(store, workers)
+    resolver = Resolver(Zone(), kernel.in_sandbox)
     return House(
         settings=settings,
         store=store,
         workers=workers,
         events=Events(),
-        registry=Registry(store, workers),
-        network=Controller(store, kernel, _firewall(settings), proxy, network),
+        registry=registry,
+        network=controller,
+        naming=Naming(settings, controller, registry, resolver),
         runtime=Runtime(settings.exec_root, settings.data_root),
         overlay=Overlay(settings.data_root),
         images=Images(store, settings.data_root, insecure_registries=settings.insecure_registries),

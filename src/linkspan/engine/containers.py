@@ -217,6 +217,6 @@ class Containers:
     async def refresh_files(self, id: str) -> None:
         """Write hosts and resolv.conf of a running container anew, after its networks changed."""
         managed = self._house.registry.get(id)
-        sandbox = self._house.network.sandbox(id)
-        if managed is not None and sandbox is not None:
-            await self._house.workers.run(self._launcher.write_files, managed.container, sandbox)
+        if managed is not None:
+            naming = self._house.naming
+            await self._house.workers.run(naming.changed, managed.container, self._house.files(id))

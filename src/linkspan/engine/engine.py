@@ -67,6 +67,7 @@ class Engine:
         house = self._house
         await self.containers.shut_down()
         house.events.close()
+        house.naming.close()
         if not house.settings.live_restore:
             await house.workers.run(house.network.stop)
         await house.workers.stop()

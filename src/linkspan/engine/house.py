@@ -7,6 +7,7 @@ from pathlib import Path
 
 from linkspan.engine.events import Events
 from linkspan.engine.files import Files
+from linkspan.engine.naming import Naming
 from linkspan.engine.registry import Registry
 from linkspan.engine.settings import DaemonSettings
 from linkspan.engine.workers import Workers
@@ -29,6 +30,7 @@ class House:
     events: Events
     registry: Registry
     network: Controller
+    naming: Naming
     runtime: Runtime
     overlay: Overlay
     images: Images

@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from linkspan.engine import files
 from linkspan.engine.failures import Failure, explain
 from linkspan.engine.house import House
 from linkspan.engine.joining import sandbox_request
@@ -113,7 +112,8 @@ class Launcher:
         house = self._house
         sandbox = house.network.join(sandbox_request(container))
         undo.callback(_quietly, partial(house.network.leave, container.id))
-        self.write_files(container, sandbox)
+        undo.callback(_quietly, partial(house.naming.left, container.id))
+        house.naming.joined(container, sandbox, house.files(container.id))
         return sandbox, self._place(container, rootfs, sandbox.key or None)
 
     def _place(self, container: Container, rootfs: Path, netns: str | None) -> Place:
@@ -181,46 +181,6 @@ class Launcher:
                 f"container {target.name} is {target.state.status}"
             )
         return target
-
-    def write_files(self, container: Container, sandbox: Sandbox) -> None:
-        """Write hosts, hostname and resolv.conf of a container that has the sandbox `sandbox`."""
-        own = self._house.files(container.id)
-        config, host = container.config, container.host_config
-        hostname, domain = str(config.get("Hostname") or ""), str(config.get("Domainname") or "")
-        files.write(own.hostname, files.full_name(hostname, domain) + "\n")
-        files.write(own.hosts, self._hosts(container, sandbox, hostname, domain))
-        settings = self._house.settings
-        text = files.resolv_text(
-            files.host_resolv(),
-            host.get("Dns") or settings.dns,
-            host.get("DnsSearch") or settings.dns_search,
-            host.get("DnsOptions") or settings.dns_options,
-            keep_loopback=sandbox.key == "",
-        )
-        files.write(own.resolv, text)
-
-    def _hosts(self, container: Container, sandbox: Sandbox, hostname: str, domain: str) -> str:
-        extra = files.extra_hosts(container.host_config.get("ExtraHosts") or (), self._gateways())
-        if sandbox.key == "":
-            lines = "".join(f"{address}\t{name}\n" for name, address in extra)
-            return files.read(files.HOST_HOSTS) + lines
-        addresses = [
-            str(interface.ip)
-            for endpoint in sandbox.endpoints
-            for interface in (endpoint.ipv4, endpoint.ipv6)
-            if interface is not None
-        ]
-        return files.hosts_text(hostname, domain, addresses, extra, ipv6=Path("/proc/net/if_inet6").exists())
-
-    def _gateways(self) -> list[str]:
-        """Return what "host-gateway" means: the daemon's option, or the default bridge's addresses."""
-        if given := self._house.settings.host_gateway_addresses:
-            return list(given)
-        try:
-            bridge = self._house.network.network("bridge")
-        except NotFound:
-            return []
-        return [str(pool.gateway) for pool in bridge.pools if pool.gateway is not None]
 
 
 def _quietly(step: Callable[[], object]) -> None:

@@ -153,6 +153,8 @@ class Lifecycle:
             await self._house.workers.run(self._house.network.rename, managed.id, new)
             managed.change(name=new)
             await self._house.registry.save(managed)
+            files = self._house.files(managed.id)
+            await self._house.workers.run(self._house.naming.changed, managed.container, files)
             self._house.registry.release_name(old)
         self._house.tell(managed.container, "rename", oldName=f"/{old}")
 

@@ -50,6 +50,8 @@ class Recovery:
             await self._house.workers.run(self._supervisor.clean_up, managed)
             return False
         managed.change_state(pid=created.pid)
+        files = self._house.files(managed.id)
+        await self._house.workers.run(self._house.naming.adopted, managed.container, files)
         managed.started = time.monotonic()
         self._supervisor.watch(managed)
         log.info("took over %s", managed.container.name)

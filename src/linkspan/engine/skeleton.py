@@ -12,7 +12,7 @@ FILES = (".dockerenv", "dev/console", "etc/hostname", "etc/hosts", "etc/resolv.c
 
 
 def skeleton(data_root: Path) -> Path:
-    """Return the layer's directory, made on the first call; what an image has at these places wins over it."""
+    """Return the layer's directory, made on the first call; what an image has there wins over it."""
     root = data_root / "skeleton"
     for name in DIRECTORIES:
         (root / name).mkdir(parents=True, exist_ok=True, mode=0o755)

@@ -67,6 +67,7 @@ class Supervisor:
         house, id = self._house, managed.id
         steps: tuple[tuple[str, Callable[[], object]], ...] = (
             ("the runtime's state", partial(house.runtime.delete, id, force=True)),
+            ("the names", partial(house.naming.left, id)),
             ("the sandbox", partial(house.network.leave, id)),
             ("the root file system", partial(house.overlay.unmount, id)),
         )
