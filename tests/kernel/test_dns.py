@@ -618,3 +618,70 @@ def test_questions_under_way_are_answered_when_the_servers_change(story: Story) 
             assert time.monotonic() - started < 1
 
     story(play)
+
+
+def _ask_many(names: list[str]) -> list[tuple[int, list[str]]]:
+    """Send all questions at once from here; return response code and addresses of what is answered soon."""
+    found: list[tuple[int, list[str]]] = []
+    with socket.socket(type=socket.SOCK_DGRAM) as client:
+        client.settimeout(1.0)
+        for name in names:
+            client.sendto(bytes(DNSRecord.question(name).pack()), ("127.0.0.11", 53))
+        with contextlib.suppress(TimeoutError):
+            while len(found) < len(names):
+                answer = DNSRecord.parse(client.recv(2000))
+                found.append((answer.header.rcode, [str(record.rdata) for record in answer.rr]))
+    return found
+
+
+def test_at_most_1024_questions_are_under_way(story: Story) -> None:
+    async def play(bed: Bed) -> None:
+        async with _served(Fake(lambda _: None), "127.0.0.53"):
+            await bed.add(upstreams=_upstreams("127.0.0.53"))
+            names = [f"x{number}.example" for number in range(1100)]
+            found = await asyncio.to_thread(_inside, f"/run/netns/{bed.sandbox}", lambda: _ask_many(names))
+            assert [code for code, _ in found] == [5] * (1100 - 1024)
+
+    story(play)
+
+
+def test_names_keep_working_while_containers_come_and_go(story: Story) -> None:
+    async def play(bed: Bed) -> None:
+        bed.zone.add(_endpoint("db", 2))
+        await bed.add()
+
+        def churn() -> None:
+            for number in range(3, 500):
+                bed.zone.add(_endpoint(f"web{number}", number))
+                if number > 20:
+                    bed.zone.remove(_endpoint(f"web{number - 17}", number - 17))
+
+        changing = asyncio.ensure_future(asyncio.to_thread(churn))
+        for _ in range(20):
+            found = await asyncio.to_thread(
+                _inside, f"/run/netns/{bed.sandbox}", lambda: _ask_many(["db"] * 20)
+            )
+            assert found == [(0, ["172.18.0.4"])] * 20
+        await changing
+
+    story(play)
+
+
+def test_hostile_tcp_clients_hold_up_nobody(story: Story) -> None:
+    async def play(bed: Bed) -> None:
+        bed.zone.add(_endpoint("web", 2))
+        await bed.add()
+
+        def idle() -> list[socket.socket]:
+            clients = [socket.create_connection(("127.0.0.11", 53)) for _ in range(70)]
+            clients[0].sendall(b"\xff")
+            return clients
+
+        clients = await asyncio.to_thread(_inside, f"/run/netns/{bed.sandbox}", idle)
+        assert await bed.short("web") == ["172.18.0.4"]
+        for client in clients:
+            client.close()
+        await asyncio.sleep(0.05)
+        assert await bed.short("+tcp", "web") == ["172.18.0.4"]
+
+    story(play)

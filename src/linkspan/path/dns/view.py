@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from linkspan.model.addresses import Address, Pairs
+from linkspan.model.network import Endpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,3 +42,31 @@ class SandboxView:
         """Return the servers that may be asked, at most Docker's three."""
         allowed = (server for server in self.upstreams if server.from_sandbox or not self.internal)
         return tuple(allowed)[:3]
+
+
+def view_of(
+    sandbox: str,
+    endpoints: Sequence[Endpoint],
+    upstreams: Iterable[Upstream],
+    *,
+    ndots_set: bool = False,
+    internal: bool = False,
+    host_addresses: Iterable[Address] = (),
+) -> SandboxView:
+    """Return the view of the sandbox with `endpoints`, the gateway's first.
+
+    Links (`container:alias`, or a name alone) and gateways are taken from the endpoints; `upstreams` and
+    `ndots_set` are what resolvconf.for_resolver returns; see SandboxView for the rest.
+    """
+    links = [link.partition(":") for endpoint in endpoints for link in endpoint.config.links]
+    first = endpoints[0] if endpoints else None
+    return SandboxView(
+        sandbox=sandbox,
+        networks=tuple(endpoint.network_id for endpoint in endpoints),
+        links=tuple(((alias or name).lower(), name) for name, _, alias in links),
+        upstreams=tuple(upstreams),
+        ndots_set=ndots_set,
+        internal=internal,
+        host_addresses=tuple(host_addresses),
+        gateways=tuple(gate for gate in (first.gateway4, first.gateway6) if gate) if first else (),
+    )

@@ -132,11 +132,3 @@ def test_systemd_resolveds_stub_is_looked_through() -> None:
     assert resolvconf.source_path("nameserver 127.0.0.53\n") == "/run/systemd/resolve/resolv.conf"
     assert resolvconf.source_path("nameserver 127.0.0.53\nnameserver 1.1.1.1\n") == "/etc/resolv.conf"
     assert resolvconf.source_path("") == "/etc/resolv.conf"
-
-
-def test_the_internal_flag_keeps_the_hosts_servers_out() -> None:
-    from linkspan.path.dns.view import SandboxView
-
-    servers = (Upstream(ip_address("10.0.0.1")), Upstream(ip_address("10.0.0.2"), from_sandbox=True))
-    assert SandboxView("", (), upstreams=servers, internal=True).usable_upstreams() == servers[1:]
-    assert SandboxView("", (), upstreams=servers * 2).usable_upstreams() == (servers * 2)[:3]
