@@ -12,6 +12,7 @@ from linkspan.api.network_json import endpoint_config
 from linkspan.api.query import filters, flag, json_body, number
 from linkspan.api.versions import ApiVersion, has
 from linkspan.engine.create import CreateRequest
+from linkspan.engine.inspect import Shape
 from linkspan.engine.listing import FILTERS
 from linkspan.model.errors import InvalidParameter
 from linkspan.model.network import EndpointConfig
@@ -86,8 +87,11 @@ async def _inspect(request: web.Request) -> web.Response:
     document = await engine(request).containers.inspect(
         request.match_info["id"],
         size=flag(request, "size"),
-        legacy=not has(asked, "no legacy network settings"),
-        dns_names=has(asked, "several endpoints in create"),
+        shape=Shape(
+            legacy=not has(asked, "no legacy network settings"),
+            dns_names=has(asked, "several endpoints in create"),
+            short_id_alias=not has(asked, "aliases without short id"),
+        ),
     )
     return json_response(document)
 

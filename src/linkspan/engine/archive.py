@@ -9,7 +9,9 @@ import os
 import posixpath
 import stat
 from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -17,7 +19,7 @@ from linkspan.engine import tarring
 from linkspan.engine.house import House
 from linkspan.engine.registry import Managed
 from linkspan.engine.streaming import produced
-from linkspan.engine.views import View, root_of, through_mounts
+from linkspan.engine.views import View, opened, through_mounts
 from linkspan.model.container import Container
 from linkspan.model.errors import Forbidden, InvalidParameter, NotFound
 from linkspan.model.timestamps import rfc3339
@@ -83,31 +85,27 @@ class Archives:
     async def stat(self, reference: str, path: str) -> PathStat:
         """Return what a path is; raises NotFound."""
         managed = self._house.registry.find(reference)
-        async with managed.lock:
-            return await self._house.workers.run(self._stat, managed.container, path)
+        async with opened(self._house, managed) as root:
+            return await self._house.workers.run(self._stat, managed.container, root, path)
 
-    def _stat(self, container: Container, path: str) -> PathStat:
-        with root_of(self._house, container) as whole:
-            root, inner = through_mounts(container, whole, _absolute(path))
-            with View(root) as view:
-                return _path_stat(view, inner, path)
+    def _stat(self, container: Container, whole: Path, path: str) -> PathStat:
+        root, inner = through_mounts(container, whole, _absolute(path))
+        with View(root) as view:
+            return _path_stat(view, inner, path)
 
     async def get(self, reference: str, path: str) -> tuple[PathStat, AsyncIterator[bytes]]:
         """Return what a path is, and the pieces of a tar of it; raises NotFound before the first piece."""
         managed = self._house.registry.find(reference)
         status = await self.stat(managed.id, path)
         self._house.tell(managed.container, "archive-path")
-        return status, self._streamed(managed, lambda output: self._pack(managed.container, path, output))
+        return status, self._streamed(managed, partial(self._pack, managed.container, path))
 
-    def _pack(self, container: Container, path: str, output: BinaryIO) -> None:
-        with root_of(self._house, container) as whole:
-            root, inner = through_mounts(container, whole, _absolute(path))
-            with View(root) as view:
-                follow = path.endswith(("/", "/."))
-                resolved = view.resolve(inner) if follow else inner
-                name = _entry_name(path)
-                with view.holder(resolved) as (directory, entry):
-                    tarring.pack(directory, entry, name, output)
+    def _pack(self, container: Container, path: str, whole: Path, output: BinaryIO) -> None:
+        root, inner = through_mounts(container, whole, _absolute(path))
+        with View(root) as view:
+            resolved = view.resolve(inner) if path.endswith(("/", "/.")) else inner
+            with view.holder(resolved) as (directory, entry):
+                tarring.pack(directory, entry, _entry_name(path), output)
 
     async def put(
         self,
@@ -117,58 +115,43 @@ class Archives:
         keep_directories: bool = False,
         owned_by_user: bool = False,
     ) -> None:
-        """Unpack a tar (read by `read` in a worker thread) into the directory `path` of a container.
+        """Unpack a tar (read by `read` in a thread) into the directory `path` of a container.
 
         The archive's owners are kept, or with `owned_by_user` everything belongs to the container's user.
         Raises NotFound, InvalidParameter, or Forbidden for a read-only root or mount.
         """
         managed = self._house.registry.find(reference)
-        async with managed.lock:
-            await self._house.workers.run(
-                self._unpack, managed.container, path, read, keep_directories, owned_by_user
-            )
-        self._house.tell(managed.container, "extract-to-dir")
-
-    def _unpack(
-        self,
-        container: Container,
-        path: str,
-        read: Callable[[int], bytes],
-        keep_directories: bool,
-        owned_by_user: bool,
-    ) -> None:
+        container = managed.container
         _refuse_read_only(container, _absolute(path))
-        with root_of(self._house, container) as whole:
-            root, inner = through_mounts(container, whole, _absolute(path))
-            with View(root) as view:
-                resolved = view.resolve(inner)
-                if not stat.S_ISDIR(view.status(resolved).st_mode):
-                    raise InvalidParameter("extraction point is not a directory")
-                owner = _owner(whole, container) if owned_by_user else None
-                with view.directory(resolved) as directory:
-                    tarring.unpack(directory, read, keep_directories, owner)
+        async with opened(self._house, managed) as root:
+            owner = await self._house.workers.run(_owner, root, container) if owned_by_user else None
+            into = partial(tarring.unpack, read=read, keep_directories=keep_directories, owner=owner)
+            await self._house.workers.apart(self._unpack, container, root, path, into)
+        self._house.tell(container, "extract-to-dir")
+
+    def _unpack(self, container: Container, whole: Path, path: str, into: Callable[[int], None]) -> None:
+        root, inner = through_mounts(container, whole, _absolute(path))
+        with View(root) as view:
+            resolved = view.resolve(inner)
+            if not stat.S_ISDIR(view.status(resolved).st_mode):
+                raise InvalidParameter("extraction point is not a directory")
+            with view.directory(resolved) as directory:
+                into(directory)
 
     async def export(self, reference: str) -> AsyncIterator[bytes]:
-        """Return the pieces of a tar of the whole root file system, without volumes."""
+        """Return the pieces of a tar of the whole root file system."""
         managed = self._house.registry.find(reference)
         self._house.tell(managed.container, "export")
-        return self._streamed(managed, lambda output: self._export(managed.container, output))
+        return self._streamed(managed, _export)
 
-    def _export(self, container: Container, output: BinaryIO) -> None:
-        root = self._house.overlay.mount(container.id)
-        try:
-            descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                tarring.pack(descriptor, ".", "", output)
-            finally:
-                os.close(descriptor)
-        finally:
-            if not container.state.running:
-                self._house.overlay.unmount(container.id)
-
-    async def _streamed(self, managed: Managed, produce: Callable[[BinaryIO], None]) -> AsyncIterator[bytes]:
-        async with managed.lock:
-            async for piece in produced(self._house.workers, produce):
+    async def _streamed(
+        self, managed: Managed, produce: Callable[[Path, BinaryIO], None]
+    ) -> AsyncIterator[bytes]:
+        async with (
+            opened(self._house, managed) as root,
+            aclosing(produced(self._house.workers, partial(produce, root))) as pieces,
+        ):
+            async for piece in pieces:
                 yield piece
 
     async def changes(self, reference: str) -> list[dict[str, Any]]:
@@ -184,10 +167,21 @@ def _owner(root: Path, container: Container) -> tuple[int, int]:
     return found.uid, found.gid
 
 
+def _export(root: Path, output: BinaryIO) -> None:
+    """Pack the root's own file system: what is mounted in it, as /proc and the volumes, is left out."""
+    descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        tarring.pack(descriptor, ".", "", output, one_file_system=True)
+    finally:
+        os.close(descriptor)
+
+
 def _absolute(path: str) -> str:
+    """Return the path cleaned as Go does, a final "/" or "/." kept."""
     if not path:
         raise InvalidParameter("bad parameter: path cannot be empty")
-    return path if path.startswith("/") else f"/{path}"
+    tail = "/." if path.endswith("/.") else "/" if path.endswith("/") else ""
+    return _clean(path) + tail
 
 
 def _entry_name(path: str) -> str:

@@ -118,6 +118,26 @@ _HOST_CONFIG_OPTIONAL = (
 )
 
 
+_CONTAINERS: dict[str, type] = {
+    "Annotations": dict,
+    "Binds": list,
+    "CapAdd": list,
+    "CapDrop": list,
+    "ExposedPorts": dict,
+    "ExtraHosts": list,
+    "GroupAdd": list,
+    "Healthcheck": dict,
+    "Labels": dict,
+    "Links": list,
+    "Mounts": list,
+    "SecurityOpt": list,
+    "Sysctls": dict,
+    "Tmpfs": dict,
+    "Volumes": dict,
+    "VolumesFrom": list,
+}
+
+
 def _canonical(given: Mapping[str, Any], names: Sequence[str]) -> Document:
     """Return the known fields of `given` by their proper names: Go's decoder ignores case."""
     known = {name.lower(): name for name in names}
@@ -131,7 +151,11 @@ def _filled(given: Mapping[str, Any], defaults: Document, optional: Sequence[str
     }
     for name, default in defaults.items():
         _check_type(name, filled[name], default)
-    return filled | {name: found[name] for name in optional if found.get(name) is not None}
+    given_optional = {name: found[name] for name in optional if found.get(name) is not None}
+    for name, value in (filled | given_optional).items():
+        if name in _CONTAINERS and value is not None:
+            _check_type(name, value, _CONTAINERS[name]())
+    return filled | given_optional
 
 
 def _check_type(name: str, value: Any, default: Any) -> None:

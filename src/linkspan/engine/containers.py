@@ -15,6 +15,7 @@ from linkspan.engine.create import Creation
 from linkspan.engine.execs import Execs
 from linkspan.engine.health import HealthWatch
 from linkspan.engine.house import House
+from linkspan.engine.inspect import Shape
 from linkspan.engine.launch import Launcher
 from linkspan.engine.lifecycle import Lifecycle
 from linkspan.engine.listing import Filters, Row
@@ -76,12 +77,12 @@ class Containers:
         """Return how many containers are in each state."""
         return Counter(managed.state.status for managed in self._house.registry.all())
 
-    async def inspect(self, reference: str, size: bool, legacy: bool, dns_names: bool) -> Document:
-        """Return GET /containers/{id}/json; `legacy` and `dns_names` say what the API version has."""
+    async def inspect(self, reference: str, size: bool = False, shape: Shape = Shape()) -> Document:  # noqa: B008
+        """Return GET /containers/{id}/json in the shape of an API version."""
         managed = self._house.registry.find(reference)
         container = managed.container
         settings = inspect.network_settings(
-            container, self._sandbox(container), self._network_ids(container), legacy, dns_names
+            container, self._sandbox(container), self._network_ids(container), shape
         )
         graph = {"Name": "overlay2", "Data": await self._house.workers.run(self._graph, container.id)}
         document = inspect.container_document(
@@ -170,7 +171,7 @@ class Containers:
         return Row(
             container=container,
             image=self._image_name(container),
-            networks=inspect.networks_document(container, sandbox, self._network_ids(container)),
+            networks=inspect.networks_document(container, sandbox, self._network_ids(container), Shape()),
             ports=inspect.ports_document(container, sandbox),
             ancestors=frozenset(v for v, ids in ancestors.items() if container.image_id in ids),
         )

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from linkspan.engine import descriptors
 from linkspan.engine.configuration import words
 from linkspan.engine.house import House
+from linkspan.engine.probing import gather
 from linkspan.engine.registry import Managed
 from linkspan.engine.session import Channel, Session
 from linkspan.engine.streams import STDOUT, detach_sequence, frame
@@ -226,48 +226,32 @@ class Execs:
             raise Conflict(f"exec {id} is not running")
         await self._house.workers.run(session.handle.resize, height, width)
 
-    async def probe(self, managed: Managed, args: Sequence[str], limit: int) -> Probing:
-        """Start a process for a health check, its output to be read by the caller."""
-        config = ExecConfig(tuple(args), stdout=True, stderr=True)
-        session = Exec(managed, config)
-        handle = await self._begin(session, detach=False, size=(0, 0))
-        return Probing(session, handle, limit)
+    async def probe(self, managed: Managed, args: Sequence[str], limit: int) -> tuple[int, str]:
+        """Run a health check's process; return its exit code and the first `limit` bytes of output.
+
+        Cancelling kills the process. Raises LinkspanError when it cannot be started.
+        """
+        session = Exec(managed, ExecConfig(tuple(args), stdout=True, stderr=True))
+        self._tell(session, f"exec_create: {' '.join(args)}")
+        begun = self._house.workers.spawn(self._begin(session, detach=False, size=(0, 0)))
+        try:
+            handle = await asyncio.shield(begun)
+        except asyncio.CancelledError:
+            begun.add_done_callback(_abandon)
+            raise
+        code, output = await gather(handle, limit)
+        session.exit_code = code
+        self._tell(session, "exec_die", exitCode=str(code))
+        return code, output
 
     def _tell(self, session: Exec, action: str, **attributes: str) -> None:
         self._house.tell(session.managed.container, action, execID=session.id, **attributes)
 
 
-class Probing:
-    """A health check's process: its exit code and the beginning of its output."""
-
-    def __init__(self, session: Exec, handle: ExecHandle, limit: int) -> None:
-        self.session = session
-        self.handle = handle
-        self._limit = limit
-        self._output = bytearray()
-
-    async def finish(self) -> int:
-        """Read until the process has ended; return its exit code."""
-        ends = [end for end in (self.handle.stdout, self.handle.stderr) if end is not None]
-        readers = [asyncio.ensure_future(self._collect(end)) for end in ends]
-        try:
-            code = await self.handle.wait()
-            await asyncio.wait(readers, timeout=1) if readers else None
-            return code
-        finally:
-            for reader in readers:
-                reader.cancel()
-            await asyncio.gather(*readers, return_exceptions=True)
-            self.handle.close()
-
-    async def _collect(self, descriptor: int) -> None:
-        while data := await descriptors.read(descriptor):
-            self._output += data[: max(0, self._limit - len(self._output))]
-
-    @property
-    def output(self) -> str:
-        """Return what the process wrote, cut to the limit."""
-        return self._output.decode(errors="replace")
+def _abandon(begun: asyncio.Task[ExecHandle]) -> None:
+    """Close what was started for nobody."""
+    if not begun.cancelled() and begun.exception() is None:
+        begun.result().close()
 
 
 def _refuse_idle(managed: Managed) -> None:

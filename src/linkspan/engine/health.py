@@ -112,26 +112,14 @@ class HealthWatch:
     async def _probe(self, managed: Managed, check: Check) -> Probe:
         start = rfc3339(time.time_ns())
         try:
-            probing = await self._execs.probe(managed, check.args, OUTPUT_LIMIT)
-        except LinkspanError as error:
-            return Probe(start, rfc3339(time.time_ns()), TIMED_OUT, str(error))
-        try:
-            code = await asyncio.wait_for(probing.finish(), check.timeout)
-            output = probing.output
+            code, output = await asyncio.wait_for(
+                self._execs.probe(managed, check.args, OUTPUT_LIMIT), check.timeout
+            )
         except TimeoutError:
-            self._kill(probing.handle.pid)
-            code = TIMED_OUT
-            output = f"Health check exceeded timeout ({check.timeout:g}s): {probing.output}"
+            code, output = TIMED_OUT, f"Health check exceeded timeout ({check.timeout:g}s)"
+        except LinkspanError as error:
+            code, output = TIMED_OUT, str(error)
         return Probe(start, rfc3339(time.time_ns()), code, output)
-
-    def _kill(self, pid: int) -> None:
-        import os
-        from signal import SIGKILL
-
-        try:
-            os.kill(pid, SIGKILL)
-        except ProcessLookupError:
-            log.debug("the health check's process %d has ended by itself", pid)
 
     async def _record(self, managed: Managed, check: Check, probe: Probe, in_period: bool) -> None:
         before = managed.state.health or Health()

@@ -6,14 +6,29 @@ Source: reference C1 and Docker Engine API, "Inspect a container".
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from linkspan.model.container import Container, MountPoint, State
 from linkspan.model.network import Endpoint, EndpointConfig
 from linkspan.model.ports import PortBinding
 from linkspan.model.sandbox import Sandbox
+from linkspan.model.timestamps import NEVER
 
 Document = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What differs between API versions.
+
+    `legacy`: the top-level fields of NetworkSettings, dropped by 1.52; `dns_names`: DNSNames, since 1.44;
+    `short_id_alias`: Aliases contains the short id, before 1.45.
+    """
+
+    legacy: bool = True
+    dns_names: bool = True
+    short_id_alias: bool = False
 
 
 def state_document(state: State) -> Document:
@@ -59,13 +74,13 @@ def mount_document(point: MountPoint) -> Document:
 
 
 def endpoint_document(
-    name: str, config: EndpointConfig, endpoint: Endpoint | None, container: Container, dns_names: bool = True
+    config: EndpointConfig, endpoint: Endpoint | None, container: Container, shape: Shape
 ) -> Document:
     """Return EndpointSettings: what was asked for, and what stands (empty while the container is down)."""
     found: Document = {
         "IPAMConfig": ipam_document(config),
         "Links": list(config.links) or None,
-        "Aliases": list(config.aliases) or None,
+        "Aliases": _aliases(config, endpoint, container, shape),
         "MacAddress": config.mac,
         "DriverOpts": dict(config.driver_opts) or None,
         "GwPriority": config.gw_priority,
@@ -81,9 +96,18 @@ def endpoint_document(
     }
     if endpoint is not None:
         found |= _standing(endpoint)
-    if not dns_names:
+    if not shape.dns_names:
         del found["DNSNames"]
     return found
+
+
+def _aliases(
+    config: EndpointConfig, endpoint: Endpoint | None, container: Container, shape: Shape
+) -> list[str] | None:
+    """Return the aliases; old clients look for the short id among those of a user-defined network."""
+    own = endpoint is not None and endpoint.dns_names and shape.short_id_alias
+    aliases = dict.fromkeys((*config.aliases, *([container.short_id] if own else ())))
+    return list(aliases) or None
 
 
 def ipam_document(config: EndpointConfig) -> Document | None:
@@ -141,7 +165,7 @@ def expanded(binding: PortBinding) -> Sequence[tuple[str, dict[str, str]]]:
 
 
 def networks_document(
-    container: Container, sandbox: Sandbox | None, network_ids: Mapping[str, str], dns_names: bool = True
+    container: Container, sandbox: Sandbox | None, network_ids: Mapping[str, str], shape: Shape
 ) -> Document:
     """Return NetworkSettings.Networks. `network_ids` gives the ids of networks by name."""
     endpoints = {e.network_name: e for e in sandbox.endpoints} if sandbox else {}
@@ -150,12 +174,12 @@ def networks_document(
     for name, config in container.networks.items():
         endpoint = endpoints.get(name) or by_id.get(name) or by_id.get(network_ids.get(name, ""))
         shown = endpoint.network_name if endpoint else name
-        found[shown] = endpoint_document(shown, config, endpoint, container, dns_names)
-        if endpoint is None and container.state.running:
+        found[shown] = endpoint_document(config, endpoint, container, shape)
+        if endpoint is None and container.state.started_at != NEVER:
             found[shown]["NetworkID"] = network_ids.get(name, "")
     for name, endpoint in endpoints.items():
         if name not in found:
-            found[name] = endpoint_document(name, endpoint.config, endpoint, container, dns_names)
+            found[name] = endpoint_document(endpoint.config, endpoint, container, shape)
     return found
 
 
@@ -163,18 +187,17 @@ def network_settings(
     container: Container,
     sandbox: Sandbox | None,
     network_ids: Mapping[str, str],
-    legacy: bool = True,
-    dns_names: bool = True,
+    shape: Shape,
 ) -> Document:
-    """Return NetworkSettings; `legacy` adds the top-level fields that API 1.52 dropped."""
+    """Return NetworkSettings."""
     key = sandbox.key if sandbox else ""
-    networks = networks_document(container, sandbox, network_ids, dns_names)
+    networks = networks_document(container, sandbox, network_ids, shape)
     found: Document = {
         "SandboxID": container.id if sandbox else "",
         "SandboxKey": key,
         "Ports": ports_document(container, sandbox),
     }
-    if legacy:
+    if shape.legacy:
         found = {"Bridge": "", **found} | _legacy(networks.get("bridge") or {})
     return found | {"Networks": networks}
 

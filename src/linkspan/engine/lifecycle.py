@@ -100,16 +100,15 @@ class Lifecycle:
         """Stop and start again; a container that does not run is only started."""
         managed = self._house.registry.find(reference)
         number = signal_number(signal) if signal else stop_signal(managed.container)
-        host = managed.container.host_config
-        managed.change(host_config={**host, "AutoRemove": False})
+        managed.kept = True
         try:
             await self._stop(managed, timeout, number)
+            async with managed.lock:
+                _refuse_gone(managed, reference)
+                if not managed.alive:
+                    await self._begin(managed)
         finally:
-            managed.change(host_config=host)
-        async with managed.lock:
-            _refuse_gone(managed, reference)
-            if not managed.alive:
-                await self._begin(managed)
+            managed.kept = False
         self._house.tell(managed.container, "restart")
 
     async def pause(self, reference: str) -> None:

@@ -28,7 +28,7 @@ class Managed:
 
     `starts` learn of the next start, `exits` of the next exit, `removals` of the removal, `endings` of
     whatever ends the output: an exit, a start that failed, or the removal. `delay` and `started` (monotonic
-    seconds) serve the restart policy.
+    seconds) serve the restart policy; `kept` holds off the automatic removal during a restart.
     """
 
     def __init__(self, container: Container) -> None:
@@ -44,6 +44,7 @@ class Managed:
         self.delay = 0.0
         self.started = 0.0
         self.gone = False
+        self.kept = False
 
     @property
     def id(self) -> str:

@@ -9,11 +9,31 @@ from linkspan.network.settings import NetworkSettings
 
 
 @dataclass(frozen=True, slots=True)
+class TlsFiles:
+    """PEM files of the TLS sockets: who signs clients, and the certificate and key of this daemon."""
+
+    authority: Path
+    certificate: Path
+    key: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Ulimit:
+    """A resource limit of every container that does not set this one itself."""
+
+    name: str
+    soft: int
+    hard: int
+
+
+@dataclass(frozen=True, slots=True)
 class DaemonSettings:
     """What `linkspand` was started with.
 
-    `hosts` are the sockets to listen on, `shutdown_timeout` is in seconds, `ignored` lists dockerd options
-    that were given and mean nothing here.
+    `hosts` are the sockets to listen on, `group` may use those in the file system, `tls` is for those on TCP.
+    `shutdown_timeout` is in seconds, negative for ever. `proxies` are (variable, value) for pulling images.
+    `ignored` lists dockerd options that were given and mean nothing here. `from_file` are the options that
+    the configuration file says, by flag name: those that a reload may change.
     """
 
     hosts: tuple[str, ...] = ("unix:///run/linkspan/linkspan.sock",)
@@ -22,6 +42,8 @@ class DaemonSettings:
     pidfile: Path | None = None
     group: str = ""
     debug: bool = False
+    log_level: str = "info"
+    tls: TlsFiles | None = None
     live_restore: bool = False
     shutdown_timeout: int = 15
     labels: tuple[str, ...] = ()
@@ -30,5 +52,8 @@ class DaemonSettings:
     dns_search: tuple[str, ...] = ()
     dns_options: tuple[str, ...] = ()
     host_gateway_addresses: tuple[str, ...] = ()
+    default_ulimits: tuple[Ulimit, ...] = ()
+    proxies: tuple[tuple[str, str], ...] = ()
     ignored: tuple[str, ...] = ()
+    from_file: frozenset[str] = frozenset()
     network: NetworkSettings = field(default_factory=NetworkSettings)

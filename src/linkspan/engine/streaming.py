@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import BinaryIO
 
 from linkspan.engine import descriptors
 from linkspan.engine.workers import Workers
 
 
-async def produced(workers: Workers, produce: Callable[[BinaryIO], None]) -> AsyncIterator[bytes]:
+async def produced(workers: Workers, produce: Callable[[BinaryIO], None]) -> AsyncGenerator[bytes, None]:
     """Yield what `produce` writes to its file, in a worker thread; its exception comes at the end.
 
     When the consumer stops, the producer's next write fails with BrokenPipeError and it ends.
     """
     source, sink = os.pipe()
-    work = asyncio.ensure_future(workers.run(_produce, produce, sink))
+    work = asyncio.ensure_future(workers.apart(_produce, produce, sink))
     try:
         while data := await descriptors.read(source):
             yield data

@@ -52,7 +52,8 @@ class Supervisor:
             self._health.end(managed)
             await self.take_down(managed)
             await self.ended(managed, status)
-        if managed.container.auto_remove and not managed.state.running and not self.stopping:
+        removable = managed.container.auto_remove and not managed.kept
+        if removable and not managed.state.running and not self.stopping:
             await self._removal.automatic(managed)
 
     async def take_down(self, managed: Managed) -> None:

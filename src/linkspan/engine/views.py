@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import stat
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 from linkspan.engine.house import House
+from linkspan.engine.registry import Managed
 from linkspan.model.container import Container
 from linkspan.model.errors import InvalidParameter, NotFound
 from linkspan.runtime.images.confined import ConfinedDirectory
@@ -55,6 +57,8 @@ class View:
     def holder(self, path: str) -> Iterator[tuple[int, str]]:
         """Give (descriptor of the directory, name) of `path`, which exists; raises NotFound."""
         names = parts(path)
+        if names and names[-1] == "..":
+            names, path = [*names, "."], f"{path}/."
         with self.directory("/" + "/".join(names[:-1])) as directory:
             name = names[-1] if names else "."
             try:
@@ -68,7 +72,7 @@ class View:
         for _ in range(_LINKS):
             with self.holder(path) as (directory, name):
                 found = os.stat(name, dir_fd=directory, follow_symlinks=False)
-                if not _is_link(found):
+                if not stat.S_ISLNK(found.st_mode):
                     return path
                 target = os.readlink(name, dir_fd=directory)
             base = "" if target.startswith("/") else "/".join(parts(path)[:-1])
@@ -76,31 +80,33 @@ class View:
         raise InvalidParameter(f"{path}: too many levels of symbolic links")
 
 
-def _is_link(status: os.stat_result) -> bool:
-    import stat
-
-    return stat.S_ISLNK(status.st_mode)
-
-
 def parts(path: str) -> list[str]:
     """Return the names of a path in a container; ".." is left to the kernel except at the beginning."""
     return [part for part in path.split("/") if part not in ("", ".")]
 
 
-@contextmanager
-def root_of(house: House, container: Container) -> Iterator[Path]:
-    """Give the host path of a container's root: its process's own view, or the mounted layers. Blocking.
+@asynccontextmanager
+async def opened(house: House, managed: Managed) -> AsyncIterator[Path]:
+    """Give the host path of a container's root: its process's own view, or the mounted layers.
 
-    The caller holds the container's lock, so that it neither starts nor ends meanwhile.
+    The root is held open by a descriptor, and not by the container's lock: a slow client holds up nobody,
+    and the container may start, end or go meanwhile.
     """
-    if container.state.running and container.state.pid:
-        yield Path(f"/proc/{container.state.pid}/root")
-        return
-    root = house.overlay.mount(container.id)
+    async with managed.lock:
+        descriptor = await house.workers.run(_open, house, managed.container)
     try:
-        yield root
+        yield Path(f"/proc/self/fd/{descriptor}")
     finally:
-        house.overlay.unmount(container.id)
+        os.close(descriptor)
+        async with managed.lock:
+            if not managed.alive:
+                await house.workers.run(house.overlay.unmount, managed.id)
+
+
+def _open(house: House, container: Container) -> int:
+    alive = container.state.running and container.state.pid
+    root = Path(f"/proc/{container.state.pid}/root") if alive else house.overlay.mount(container.id)
+    return os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
 
 
 def through_mounts(container: Container, root: Path, path: str) -> tuple[Path, str]:

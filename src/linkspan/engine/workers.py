@@ -26,6 +26,15 @@ class Workers:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._pool, partial(function, *args, **kwargs))
 
+    async def apart(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `function` in a thread of its own: for what a slow client may hold up."""
+        thread = ThreadPoolExecutor(1, thread_name_prefix="stream")
+        try:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(thread, partial(function, *args, **kwargs))
+        finally:
+            thread.shutdown(wait=False)
+
     def spawn(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Start a task that outlives the request, and keep it from being collected."""
         task = asyncio.get_running_loop().create_task(work)
