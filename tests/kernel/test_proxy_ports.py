@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 
 from linkspan.blueprint.listeners import Listener
+from linkspan.path.proxy import spawn
 from linkspan.path.proxy.client import AddressInUse, ProxyClient
 
 Isolated = Callable[..., Any]
@@ -340,6 +341,30 @@ def test_the_proxy_ends_when_it_holds_nothing_and_the_daemon_has_gone(
             client.disconnect()
             _until(lambda: not _running(pid))
             assert list(tmp_path.glob("*.sock")) == []
+
+    isolated(story)
+
+
+def test_a_proxy_that_nobody_can_find_any_more_ends(isolated: Isolated, tmp_path: Path) -> None:
+    def story() -> None:
+        with _client(tmp_path) as client:
+            client.serve(client.reserve([_listener("tcp", 8080)]))
+            pid = client.pid()
+            (tmp_path / "proxy.sock").unlink()
+            assert client.listeners()  # its daemon is connected: nothing is lost
+            client.disconnect()
+            _until(lambda: not _running(pid), 10)
+            _bind("tcp", 8080)
+
+    isolated(story)
+
+
+def test_a_proxy_whose_daemon_died_at_once_ends(isolated: Isolated, tmp_path: Path) -> None:
+    def story() -> None:
+        pid = spawn.start(tmp_path / "proxy.sock", None)
+        _until(lambda: not _running(pid), 10)
+        os.waitpid(pid, 0)
+        assert list(tmp_path.iterdir()) == []
 
     isolated(story)
 

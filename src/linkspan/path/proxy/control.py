@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _socket
 import os
+from collections.abc import Callable
 
 from linkspan.path.proxy.doors import Doors
 from linkspan.path.proxy.loop import Loop
@@ -16,6 +17,7 @@ from linkspan.path.proxy.wire import (
     encode,
 )
 
+LOOK_INTERVAL = 3.0  # seconds, only while no daemon is connected
 SPACE = _socket.CMSG_SPACE(4 * DESCRIPTORS_PER_MESSAGE)
 
 
@@ -23,15 +25,20 @@ class Control:
     """Accepts control connections and carries out their requests.
 
     The process lives as long as it holds a port or a daemon is connected: when both have gone, it ends, so
-    that neither a daemon stopped cleanly nor one that died leaves an idle process behind.
+    that neither a daemon stopped cleanly nor one that died leaves an idle process behind. It ends as well
+    when no daemon is connected and none can find it any more (`reachable` is false: its name was removed).
     """
 
-    def __init__(self, loop: Loop, doors: Doors, listener: _socket.socket) -> None:
+    def __init__(
+        self, loop: Loop, doors: Doors, listener: _socket.socket, reachable: Callable[[], bool]
+    ) -> None:
         self._loop = loop
         self._doors = doors
         self._listener = listener
+        self._reachable = reachable
         self._connections: dict[int, _socket.socket] = {}
         loop.watch(listener.fileno(), self._on_daemon)
+        loop.alarm(self._look_around, loop.now + LOOK_INTERVAL)  # the daemon may die before it connects
 
     def _on_daemon(self, _mask: int) -> None:
         try:
@@ -65,8 +72,17 @@ class Control:
         self._connections.pop(connection.fileno())
         self._loop.forget(connection.fileno())
         connection.close()
-        if not self._connections and not self._doors:
+        if not self._connections:
+            self._loop.running = bool(self._doors) and self._loop.running
+            self._loop.alarm(self._look_around, self._loop.now + LOOK_INTERVAL)
+
+    def _look_around(self, now: float) -> float:
+        if self._connections:
+            return 0
+        if not self._doors or not self._reachable():
+            self._doors.close_all()
             self._loop.running = False
+        return now + LOOK_INTERVAL
 
     def _answer(self, message: bytes, descriptors: list[int]) -> bytes:
         try:

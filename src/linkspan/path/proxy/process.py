@@ -32,7 +32,7 @@ def main(source_root: str, control: str) -> None:
     listener.setblocking(False)
     name = _identity(control)
     loop = Loop(raise_descriptor_limit())
-    Control(loop, Doors(loop), listener)
+    Control(loop, Doors(loop), listener, lambda: _identity(control) == name)
     loop.run()
     # The name goes first: a daemon that finds it has a proxy that will answer or end, never one that hangs.
     if _identity(control) == name:
