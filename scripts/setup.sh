@@ -23,8 +23,8 @@ stamp=.venv/.linkspan-setup-$mode
 say() { [ -n "${LINKSPAN_SETUP_QUIET:-}" ] || printf '%s\n' "$*"; }
 fail() { printf 'setup: %s\n' "$*" >&2; exit 1; }
 
-# key: changes when the lists, the Python requirements, this script or the checkout's place change.
-key() { { pwd; cat pyproject.toml "${lists[@]}" scripts/setup.sh; } | sha256sum; }
+# key: changes when a list, the Python requirements, this script or the checkout's place changes.
+key() { { pwd; cat pyproject.toml scripts/packages.txt scripts/packages-dev.txt scripts/setup.sh; } | sha256sum; }
 
 # missing_packages: the packages of the lists whose program is not on this machine, one a line.
 missing_packages() {
@@ -157,4 +157,5 @@ make_venv
 write_launcher
 [ "$mode" = user ] || fetch_docker_cli
 key >"$stamp"
+[ "$mode" = user ] || key >.venv/.linkspan-setup-user  # who has everything has what a user needs
 say 'setup: done: .venv/bin/linkspan and .venv/bin/linkspand are ready'
