@@ -8,7 +8,7 @@ cat <<TEXT
 Linkspan listens on unix://$socket. In another terminal:
 
   export DOCKER_HOST=unix://$socket
-  docker run -d --name web -p 8080:80 busybox httpd -f
+  docker run -d --name web -p 8080:80 busybox sh -c 'echo hello >index.html; httpd -f'
   curl -i http://127.0.0.1:8080/
 
 Without the docker command: $PWD/.venv/bin/linkspan --help.  Ctrl-C stops the engine; containers live on.

@@ -14,7 +14,7 @@ SDKs work with it too: point them at the daemon's socket with DOCKER_HOST.
 
 To begin (as root):
   linkspan daemon                                    start the engine (another terminal)
-  linkspan run -d --name web -p 8080:80 busybox httpd -f
+  linkspan run -d --name web -p 8080:80 busybox sh -c 'echo hello >index.html; httpd -f'
   linkspan ps                                        see it
   curl http://127.0.0.1:8080/                        ask it
   linkspan rm -f web                                 nothing is left of it
