@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
@@ -105,8 +106,7 @@ class Networks:
             else:
                 await self._workers.run(self._validate_stopped, managed.container, network, config)
             managed.change(networks={**_without_private(managed.container, network), network.name: config})
-            await self._registry.save(managed)
-            await self._refresh(managed.id)
+            await asyncio.gather(self._registry.save(managed), self._refresh(managed.id))
         self._tell("connect", network, managed.id)
 
     def _validate_stopped(self, container: Container, network: Network, config: EndpointConfig) -> None:

@@ -47,7 +47,7 @@ class Recovery:
         if created is None:
             return False
         if not managed.state.running or managed.state.restarting:
-            await self._house.workers.run(self._supervisor.clean_up, managed)
+            await self._supervisor.clean_up(managed)
             return False
         managed.change_state(pid=created.pid)
         files = self._house.files(managed.id)

@@ -20,6 +20,8 @@ from linkspan.runtime.process import ExitStatus
 
 log = logging.getLogger(__name__)
 
+Steps = tuple[tuple[str, Callable[[], object]], ...]
+
 
 class Supervisor:
     """Starts containers and stays with them until they have ended."""
@@ -59,24 +61,27 @@ class Supervisor:
     async def take_down(self, managed: Managed) -> None:
         """Clean up behind a process that has ended, and tell the networks that it was on."""
         sandbox = self._house.network.sandbox(managed.id)
-        await self._house.workers.run(self.clean_up, managed)
+        await self.clean_up(managed)
         for endpoint in sandbox.endpoints if sandbox else ():
             self._house.tell_network(managed.container, "disconnect", endpoint.network_id)
 
-    def clean_up(self, managed: Managed) -> None:
-        """Take down what a process leaves: runtime state, sandbox, mount. Goes on after errors. Blocking."""
+    async def clean_up(self, managed: Managed) -> None:
+        """Take down what a process leaves: runtime state and root file system, beside them names and sandbox.
+
+        Goes on after errors.
+        """
         house, id = self._house, managed.id
-        steps: tuple[tuple[str, Callable[[], object]], ...] = (
+        process: Steps = (
             ("the runtime's state", partial(house.runtime.delete, id, force=True)),
-            ("the names", partial(house.naming.left, id)),
-            ("the sandbox", partial(house.network.leave, id)),
             ("the root file system", partial(house.overlay.unmount, id)),
         )
-        for what, step in steps:
-            try:
-                step()
-            except (LinkspanError, OSError, ExceptionGroup) as error:
-                log.error("taking down %s of %s: %s", what, managed.container.name, error)
+        sandbox: Steps = (
+            ("the names", partial(house.naming.left, id)),
+            ("the sandbox", partial(house.network.leave, id)),
+        )
+        name = managed.container.name
+        run = house.workers.run
+        await asyncio.gather(run(_take_down, name, process), run(_take_down, name, sandbox))
 
     async def ended(self, managed: Managed, status: ExitStatus) -> None:
         """Record an exit, tell it, and start again if the policy says so. The caller holds the lock."""
@@ -122,3 +127,11 @@ class Supervisor:
             except LinkspanError as error:
                 log.warning("restarting %s: %s", managed.container.name, error)
                 managed.tell_exit(Outcome(managed.state.exit_code, str(error)))
+
+
+def _take_down(name: str, steps: Steps) -> None:
+    for what, step in steps:
+        try:
+            step()
+        except (LinkspanError, OSError, ExceptionGroup) as error:
+            log.error("taking down %s of %s: %s", what, name, error)

@@ -15,7 +15,7 @@ from linkspan.network.planning import Planner
 from linkspan.network.publishing import Publisher, udp_ports
 from linkspan.network.registry import Registry, addresses
 from linkspan.network.settings import NetworkSettings
-from linkspan.network.undo import Undo, attempt_all
+from linkspan.network.undo import Undo, attempt_all, attempt_together
 from linkspan.network.wanted import Wanted
 from linkspan.network.wording import external_connectivity
 
@@ -140,13 +140,13 @@ class Hotplug:
         shrunk = self._shrink(sandbox, endpoint, intent, force)
         parts, facts = self._wanted.endpoint_parts(endpoint), self._wanted.endpoint_facts(endpoint)
         own = list(addresses(endpoint))
-        steps = [
-            partial(self._firewall.remove, facts) if facts else None,
-            partial(self._kernel.remove, parts) if parts else None,
-            partial(self._kernel.flush_conntrack, addresses=own) if own else None,
-            partial(self._forget, shrunk, endpoint, intent),
-        ]
-        if problems := attempt_all(filter(None, steps)):
+        rules = [partial(self._firewall.remove, facts)] if facts else []
+        links = [partial(self._kernel.remove, parts)] if parts else []
+        flows = [partial(self._kernel.flush_conntrack, addresses=own)] if own else []
+        problems = attempt_all(rules)
+        problems += attempt_together(links, flows)
+        problems += attempt_all([partial(self._forget, shrunk, endpoint, intent)])
+        if problems:
             raise ExceptionGroup(f"disconnecting {endpoint.container_name}", problems)
         return shrunk
 

@@ -21,7 +21,7 @@ from linkspan.network.predefined import BRIDGE_NETWORK, HOST_NETWORK
 from linkspan.network.publishing import Publication, Publisher, udp_ports
 from linkspan.network.registry import Registry, addresses
 from linkspan.network.settings import NetworkSettings
-from linkspan.network.undo import Undo, attempt_all
+from linkspan.network.undo import Undo, attempt_all, attempt_together
 from linkspan.network.wanted import Wanted
 from linkspan.network.wording import external_connectivity
 
@@ -145,15 +145,17 @@ class Sandboxes:
         intent = self._registry.store.begin("leave", {"container": sandbox.container.id, "key": sandbox.key})
         facts, listeners = self._wanted.sandbox_facts(sandbox), self._wanted.listeners(sandbox)
         parts = self._wanted.sandbox_parts(sandbox)
-        steps = [
+        rules = [
             partial(self._firewall.remove, facts) if facts else None,
             partial(self._proxy.close, listeners) if listeners else None,
+        ]
+        links = [
             partial(self._kernel.detach_links, parts) if parts else None,
             partial(self._kernel.remove_sandbox, Path(sandbox.key)) if sandbox.key else None,
-            partial(self._flush, sandbox, whole=True),
-            partial(self.forget, sandbox, intent),
         ]
-        problems = attempt_all(filter(None, steps))
+        problems = attempt_all(filter(None, rules))
+        problems += attempt_together(filter(None, links), [partial(self._flush, sandbox, whole=True)])
+        problems += attempt_all([partial(self.forget, sandbox, intent)])
         if problems:
             raise ExceptionGroup(f"tearing down the network of {sandbox.container.name}", problems)
 

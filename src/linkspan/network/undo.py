@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from threading import Thread
 from types import TracebackType
 from typing import Any, Self
+
+Steps = Iterable[Callable[[], Any]]
 
 
 class Undo:
@@ -32,7 +35,20 @@ class Undo:
             error.add_note(f"while undoing: {problem}")
 
 
-def attempt_all(steps: Any) -> list[Exception]:
+def attempt_together(one: Steps, other: Steps) -> list[Exception]:
+    """Run two independent sequences of steps side by side, each like `attempt_all`; returns what failed.
+
+    Deleting a link and walking the connection tracking table both wait in the kernel.
+    """
+    problems: list[Exception] = []
+    beside = Thread(target=lambda: problems.extend(attempt_all(other)))
+    beside.start()
+    failed = attempt_all(one)
+    beside.join()
+    return failed + problems
+
+
+def attempt_all(steps: Steps) -> list[Exception]:
     """Run every step, whatever the ones before did; returns what failed."""
     problems: list[Exception] = []
     for step in steps:
