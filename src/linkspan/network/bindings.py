@@ -17,10 +17,10 @@ from linkspan.network.settings import NetworkSettings
 def collapse(bindings: Iterable[PortBinding]) -> tuple[PortBinding, ...]:
     """Return the bindings with every run of consecutive host and container ports made one, sorted."""
     merged: list[PortBinding] = []
-    for binding in sorted(bindings, key=_order):
+    for binding in sorted(set(bindings), key=_order):
         if merged and _continues(merged[-1], binding):
             merged[-1] = replace(merged[-1], count=merged[-1].count + binding.count)
-        elif not merged or merged[-1] != binding:
+        else:
             merged.append(binding)
     return tuple(merged)
 
