@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from typing import Any
 
 from linkspan.model.errors import InvalidParameter
@@ -147,7 +148,8 @@ def _canonical(given: Mapping[str, Any], names: Sequence[str]) -> Document:
 def _filled(given: Mapping[str, Any], defaults: Document, optional: Sequence[str]) -> Document:
     found = _canonical(given, [*defaults, *optional])
     filled = {
-        name: found[name] if found.get(name) is not None else default for name, default in defaults.items()
+        name: found[name] if found.get(name) is not None else deepcopy(default)
+        for name, default in defaults.items()
     }
     for name, default in defaults.items():
         _check_type(name, filled[name], default)

@@ -68,6 +68,7 @@ class Containers:
         self.remove = self._removal.remove
         self.recover = self._recovery.start
         self.shut_down = self._recovery.stop
+        self.patience = self._recovery.patience
 
     def find(self, reference: str) -> Container:
         """Return a container by id, name or unique prefix; raises NotFound, InvalidParameter."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import uuid
 
 from linkspan.engine.containers import Containers
@@ -10,8 +12,11 @@ from linkspan.engine.execs import Execs
 from linkspan.engine.house import House
 from linkspan.engine.images import ImageUseCases
 from linkspan.engine.networks import Networks
+from linkspan.engine.reload import attributes, reloaded
 from linkspan.engine.settings import DaemonSettings
 from linkspan.engine.volumes import VolumeUseCases
+
+log = logging.getLogger(__name__)
 
 _DAEMON = "daemon"
 
@@ -62,13 +67,28 @@ class Engine:
             self._house.store.put(_DAEMON, "identity", known)
         return str(known["id"])
 
+    def reload(self, wanted: DaemonSettings) -> None:
+        """Take over what of `wanted` may change while the daemon runs, and tell (SIGHUP)."""
+        house = self._house
+        house.settings = reloaded(house.settings, wanted)
+        house.images.trust(house.settings.insecure_registries)
+        house.events.publish(_DAEMON, "reload", self.id, attributes(house.settings))
+
     async def stop(self) -> None:
         """Stop the containers (not with live-restore), end the streams, and let go of the adapters."""
         house = self._house
-        await self.containers.shut_down()
+        await self._shut_down()
         house.events.close()
         house.naming.close()
         if not house.settings.live_restore:
             await house.workers.run(house.network.stop)
         await house.workers.stop()
         house.runtime.close()
+
+    async def _shut_down(self) -> None:
+        """Stop the containers; when they take too long, leave the rest to the next start."""
+        try:
+            async with asyncio.timeout(self.containers.patience()):
+                await self.containers.shut_down()
+        except TimeoutError:
+            log.error("containers did not stop in time: stopping without them")

@@ -20,9 +20,9 @@ from linkspan.runtime.volumes import Volumes
 from linkspan.store.database import Store
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class House:
-    """The adapters and the shared state of the engine."""
+    """The adapters and the shared state of the engine; of these only `settings` changes, by a reload."""
 
     settings: DaemonSettings
     store: Store

@@ -21,6 +21,7 @@ from linkspan.runtime.process import ExitStatus
 log = logging.getLogger(__name__)
 
 LOST = 255
+MARGIN = 5
 
 
 class Recovery:
@@ -114,6 +115,15 @@ class Recovery:
                 await self._supervisor.start(managed)
             except LinkspanError as error:
                 log.error("starting %s: %s", managed.container.name, error)
+
+    def patience(self) -> float | None:
+        """Return how long all containers may take to stop, in s: what the longest grace period needs.
+
+        None is for ever. Source: moby Daemon.ShutdownTimeout.
+        """
+        own = self._house.settings.shutdown_timeout
+        graces = [stop_timeout(one.container) for one in self._house.registry.all() if one.alive]
+        return None if min([own, *graces]) < 0 else max([own, *(grace + MARGIN for grace in graces)])
 
     async def stop(self) -> None:
         """Stop every container within its grace period, all at once; with live-restore leave them running."""
