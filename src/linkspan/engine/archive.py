@@ -105,7 +105,7 @@ class Archives:
         with View(root) as view:
             resolved = view.resolve(inner) if path.endswith(("/", "/.")) else inner
             with view.holder(resolved) as (directory, entry):
-                tarring.pack(directory, entry, _entry_name(path), output)
+                tarring.pack(directory, entry, _entry_name(_absolute(path)), output)
 
     async def put(
         self,
@@ -139,16 +139,16 @@ class Archives:
                 into(directory)
 
     async def export(self, reference: str) -> AsyncIterator[bytes]:
-        """Return the pieces of a tar of the whole root file system."""
+        """Return the pieces of a tar of the root file system, without what is mounted in it."""
         managed = self._house.registry.find(reference)
         self._house.tell(managed.container, "export")
-        return self._streamed(managed, _export)
+        return self._streamed(managed, _export, layers=True)
 
     async def _streamed(
-        self, managed: Managed, produce: Callable[[Path, BinaryIO], None]
+        self, managed: Managed, produce: Callable[[Path, BinaryIO], None], layers: bool = False
     ) -> AsyncIterator[bytes]:
         async with (
-            opened(self._house, managed) as root,
+            opened(self._house, managed, layers) as root,
             aclosing(produced(self._house.workers, partial(produce, root))) as pieces,
         ):
             async for piece in pieces:
@@ -168,10 +168,10 @@ def _owner(root: Path, container: Container) -> tuple[int, int]:
 
 
 def _export(root: Path, output: BinaryIO) -> None:
-    """Pack the root's own file system: what is mounted in it, as /proc and the volumes, is left out."""
+    """Pack all that is below the root."""
     descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        tarring.pack(descriptor, ".", "", output, one_file_system=True)
+        tarring.pack(descriptor, ".", "", output)
     finally:
         os.close(descriptor)
 
@@ -204,7 +204,7 @@ def _path_stat(view: View, path: str, asked: str) -> PathStat:
     if asked.endswith("/") and not stat.S_ISDIR(status.st_mode):
         raise InvalidParameter(f"{asked} is not a directory")
     return PathStat(
-        posixpath.basename(asked.rstrip("/")) or "/",
+        posixpath.basename(_clean(asked)) or "/",
         status.st_size,
         go_mode(status.st_mode),
         rfc3339(status.st_mtime_ns),

@@ -127,6 +127,7 @@ class Launcher:
             pid=self._namespace(container, "PidMode", "pid"),
             ipc=self._namespace(container, "IpcMode", "ipc"),
             shm=self._shm(container),
+            ulimits=self._house.settings.default_ulimits,
         )
 
     def _shm(self, container: Container) -> str:

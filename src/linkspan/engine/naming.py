@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,7 @@ class Naming:
         self._resolver = resolver
         self._loop = asyncio.get_running_loop()
         self._known: dict[str, tuple[Endpoint, ...]] = {}
-        self._served: set[str] = set()
+        self._views: dict[str, SandboxView] = {}
 
     def joined(self, container: Container, sandbox: Sandbox, own: Files) -> None:
         """Write the files of a container that is about to start, and make its names resolve."""
@@ -73,8 +74,7 @@ class Naming:
         """Forget a container whose sandbox goes; its sockets must not keep the namespace alive."""
         for endpoint in self._known.pop(container_id, ()):
             self._resolver.zone.remove(endpoint)
-        if container_id in self._served:
-            self._served.discard(container_id)
+        if self._views.pop(container_id, None) is not None:
             self._on_loop(self._remove(container_id))
 
     async def _remove(self, container_id: str) -> None:
@@ -89,14 +89,14 @@ class Naming:
             if gone.id not in {endpoint.id for endpoint in named}:
                 self._resolver.zone.remove(gone)
         view = self._view(container, sandbox, named, own)
-        if view is not None and container.id not in self._served:
+        served = self._views.get(container.id)
+        if served is None and view is not None:
             self._on_loop(self._resolver.add_sandbox(container.id, view))
-            self._served.add(container.id)
-        elif view is not None:
+        elif served is not None:
+            view = view or replace(served, networks=(), links=())
             self._on_loop(self._update(container.id, view))
-        elif container.id in self._served:
-            self._served.discard(container.id)
-            self._on_loop(self._remove(container.id))
+        if view is not None:
+            self._views[container.id] = view
         for endpoint in named:
             self._resolver.zone.add(endpoint)
         self._known[container.id] = named

@@ -19,7 +19,8 @@ class Place:
     """Where a container is about to run: its root, log, files, and the namespaces it shares.
 
     `netns` None is the daemon's own namespace; `pid` and `ipc` are paths of another container's namespaces,
-    or "" for what HostConfig says; `shm` is the /dev/shm of the container whose IPC namespace is shared.
+    or "" for what HostConfig says; `shm` is the /dev/shm of the container whose IPC namespace is shared;
+    `ulimits` hold for what HostConfig does not limit itself.
     """
 
     rootfs: Path
@@ -31,6 +32,7 @@ class Place:
     pid: str = ""
     ipc: str = ""
     shm: str = ""
+    ulimits: tuple[Ulimit, ...] = ()
 
 
 def container_process(container: Container, place: Place) -> ContainerProcess:
@@ -72,7 +74,7 @@ def container_process(container: Container, place: Place) -> ContainerProcess:
         devices=tuple(_device(entry) for entry in host.get("Devices") or ()),
         device_rules=tuple(host.get("DeviceCgroupRules") or ()),
         resources=resources(host),
-        ulimits=tuple(_ulimit(entry) for entry in host.get("Ulimits") or ()),
+        ulimits=_ulimits(host, place.ulimits),
         sysctls=tuple((host.get("Sysctls") or {}).items()),
         oom_score_adj=host.get("OomScoreAdj") or 0,
         init=bool(host.get("Init")),
@@ -135,6 +137,12 @@ def _security(options: Sequence[str]) -> dict[str, str]:
 def _device(entry: Mapping[str, Any]) -> Device:
     path = entry.get("PathOnHost") or ""
     return Device(path, entry.get("PathInContainer") or path, entry.get("CgroupPermissions") or "rwm")
+
+
+def _ulimits(host: Mapping[str, Any], defaults: Sequence[Ulimit]) -> tuple[Ulimit, ...]:
+    own = [_ulimit(entry) for entry in host.get("Ulimits") or ()]
+    named = {limit.name for limit in own}
+    return (*own, *(limit for limit in defaults if limit.name not in named))
 
 
 def _ulimit(entry: Mapping[str, Any]) -> Ulimit:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from linkspan.network.settings import NetworkSettings
+from linkspan.runtime.process import Ulimit
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,20 +19,12 @@ class TlsFiles:
 
 
 @dataclass(frozen=True, slots=True)
-class Ulimit:
-    """A resource limit of every container that does not set this one itself."""
-
-    name: str
-    soft: int
-    hard: int
-
-
-@dataclass(frozen=True, slots=True)
 class DaemonSettings:
     """What `linkspand` was started with.
 
     `hosts` are the sockets to listen on, `group` may use those in the file system, `tls` is for those on TCP.
-    `shutdown_timeout` is in seconds, negative for ever. `proxies` are (variable, value) for pulling images.
+    `shutdown_timeout` is in seconds, negative for ever. `default_ulimits` are for containers without their own.
+    `proxies` are (variable, value) for pulling images.
     `ignored` lists dockerd options that were given and mean nothing here. `from_file` are the options that
     the configuration file says, by flag name: those that a reload may change.
     """

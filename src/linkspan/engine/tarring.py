@@ -22,18 +22,15 @@ CHUNK = 64 * 1024
 def pack(directory: int, entry: str, name: str, output: BinaryIO, one_file_system: bool = False) -> None:
     """Write `entry` of the open `directory`, with all below it, as a tar whose first name is `name`.
 
-    With `name` "" the entry itself is left out. Sockets are left out; hard links are kept. With
-    `one_file_system` a mount point is packed as an empty directory.
+    With `name` "" the entry itself is left out. Sockets are left out; hard links are kept.
     """
-    device = os.stat(entry, dir_fd=directory).st_dev if one_file_system else None
     with tarfile.open(fileobj=output, mode="w|", format=tarfile.PAX_FORMAT) as archive:
-        _Packer(archive, device).add(directory, entry, name)
+        _Packer(archive).add(directory, entry, name)
 
 
 class _Packer:
-    def __init__(self, archive: tarfile.TarFile, device: int | None) -> None:
+    def __init__(self, archive: tarfile.TarFile) -> None:
         self._archive = archive
-        self._device = device
         self._links: dict[tuple[int, int], str] = {}
 
     def add(self, directory: int, entry: str, name: str) -> None:
@@ -42,7 +39,7 @@ class _Packer:
             return
         if name:
             self._write(directory, entry, name, status)
-        if stat.S_ISDIR(status.st_mode) and self._device in (None, status.st_dev):
+        if stat.S_ISDIR(status.st_mode):
             self._children(directory, entry, name)
 
     def _children(self, directory: int, entry: str, name: str) -> None:

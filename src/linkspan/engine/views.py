@@ -86,14 +86,15 @@ def parts(path: str) -> list[str]:
 
 
 @asynccontextmanager
-async def opened(house: House, managed: Managed) -> AsyncIterator[Path]:
-    """Give the host path of a container's root: its process's own view, or the mounted layers.
+async def opened(house: House, managed: Managed, layers: bool = False) -> AsyncIterator[Path]:
+    """Give the host path of a container's root: its process's own view, or with `layers` or while it is down
+    the mounted layers.
 
     The root is held open by a descriptor, and not by the container's lock: a slow client holds up nobody,
     and the container may start, end or go meanwhile.
     """
     async with managed.lock:
-        descriptor = await house.workers.run(_open, house, managed.container)
+        descriptor = await house.workers.run(_open, house, managed.container, layers)
     try:
         yield Path(f"/proc/self/fd/{descriptor}")
     finally:
@@ -103,8 +104,8 @@ async def opened(house: House, managed: Managed) -> AsyncIterator[Path]:
                 await house.workers.run(house.overlay.unmount, managed.id)
 
 
-def _open(house: House, container: Container) -> int:
-    alive = container.state.running and container.state.pid
+def _open(house: House, container: Container, layers: bool) -> int:
+    alive = container.state.running and container.state.pid and not layers
     root = Path(f"/proc/{container.state.pid}/root") if alive else house.overlay.mount(container.id)
     return os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
 
