@@ -8,13 +8,14 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import uvloop
 
-from linkspan.api.app import Server, application
+from linkspan.api.app import application
+from linkspan.api.server import Server
 from linkspan.engine.engine import Engine
 from linkspan.engine.events import Events
 from linkspan.engine.house import House
@@ -39,33 +40,44 @@ from linkspan.store.database import Store
 
 log = logging.getLogger("linkspan")
 
+NAME = "linkspand"
 
-def run(settings: DaemonSettings) -> int:
-    """Run the daemon until SIGINT or SIGTERM; returns its exit status. Failing to start is one clear line."""
-    _log_to_stderr(settings.debug)
+Reread = Callable[[], DaemonSettings]
+PATIENCE = 3  # signals that ask for an end, before it is made without more ado
+LEVELS = {"panic": 50, "fatal": 50, "error": 40, "warn": 30, "info": 20, "debug": 10, "trace": 10}
+
+
+def run(settings: DaemonSettings, reread: Reread) -> int:
+    """Run the daemon until SIGINT or SIGTERM; returns its exit status. Failing to start is one clear line.
+
+    `reread` reads flags and file again (SIGHUP); it raises LinkspanError for what is wrong in them.
+    """
+    _log_to_stderr(settings)
     _take_name()
+    os.environ.update(settings.proxies)
     try:
         _require_root()
-        with _sole_user_of(settings.data_root), _pidfile(settings):
-            uvloop.run(_serve(settings))
+        with _sole_user_of(settings.data_root, settings.exec_root), _pidfile(settings):
+            uvloop.run(_serve(settings, reread))
     except (LinkspanError, OSError) as error:
         print(f"linkspand: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-def _log_to_stderr(debug: bool) -> None:
-    logging.basicConfig(
-        level=logging.DEBUG if debug else logging.INFO,
-        stream=sys.stderr,
-        format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
-    )
+def _log_to_stderr(settings: DaemonSettings) -> None:
+    logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s")
+    _set_level(settings)
     logging.getLogger("asyncio").setLevel(logging.WARNING)
+
+
+def _set_level(settings: DaemonSettings) -> None:
+    logging.getLogger().setLevel("DEBUG" if settings.debug else LEVELS[settings.log_level])
 
 
 def _take_name() -> None:
     """Be called linkspand in `ps` and `top`, not python."""
-    Path("/proc/self/comm").write_text("linkspand")
+    Path("/proc/self/comm").write_text(NAME)
 
 
 def _require_root() -> None:
@@ -77,23 +89,29 @@ def _require_root() -> None:
 
 
 @contextmanager
-def _sole_user_of(data_root: Path) -> Iterator[None]:
-    data_root.mkdir(parents=True, exist_ok=True, mode=0o711)
-    with (data_root / "daemon.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Conflict(
-                f"another daemon uses {data_root}: stop it first, or choose another --data-root"
-            ) from None
+def _sole_user_of(*roots: Path) -> Iterator[None]:
+    with ExitStack() as held:
+        for root in dict.fromkeys(roots):
+            root.mkdir(parents=True, exist_ok=True, mode=0o711)
+            lock = held.enter_context((root / "daemon.lock").open("w"))
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise Conflict(
+                    f"another daemon uses {root}: stop it first, or choose other --data-root and --exec-root"
+                ) from None
         yield
 
 
 @contextmanager
 def _pidfile(settings: DaemonSettings) -> Iterator[None]:
-    settings.exec_root.mkdir(parents=True, exist_ok=True, mode=0o711)
     path = settings.pidfile or settings.exec_root / "linkspan.pid"
     path.parent.mkdir(parents=True, exist_ok=True)
+    if (other := _alive(path)) is not None:
+        raise Conflict(
+            f"failed to start daemon, ensure linkspand is not running or delete {path}:"
+            f" process with PID {other} is still running"
+        )
     path.write_text(f"{os.getpid()}\n")
     try:
         yield
@@ -101,24 +119,50 @@ def _pidfile(settings: DaemonSettings) -> Iterator[None]:
         path.unlink(missing_ok=True)
 
 
-async def _serve(settings: DaemonSettings) -> None:
-    ending = asyncio.Event()
+def _alive(pidfile: Path) -> int | None:
+    """Return the process that a pidfile names, if there is such a daemon (and not just a number again)."""
+    try:
+        pid = int(pidfile.read_text())
+        name = Path(f"/proc/{pid}/comm").read_text().strip()
+    except (OSError, ValueError):
+        return None
+    return pid if name == NAME and pid != os.getpid() else None
+
+
+async def _serve(settings: DaemonSettings, reread: Reread) -> None:
+    ending = Ending()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, ending.set)
+        loop.add_signal_handler(number, ending.ask)
     for option in settings.ignored:
         log.warning("the option %s means nothing here and is ignored", option)
     store = Store(settings.data_root / "state.db")
     try:
-        await _serve_with(settings, store, ending)
+        await _serve_with(settings, store, ending.asked, reread)
     finally:
         store.close()
 
 
-async def _serve_with(settings: DaemonSettings, store: Store, ending: asyncio.Event) -> None:
+class Ending:
+    """The wish to end: the first signal sets it, the third one ends the process at once."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+        self._count = 0
+
+    def ask(self) -> None:
+        self._count += 1
+        self.asked.set()
+        if self._count >= PATIENCE:
+            log.error("ending without cleaning up: asked %d times", self._count)
+            os._exit(1)
+
+
+async def _serve_with(settings: DaemonSettings, store: Store, ending: asyncio.Event, reread: Reread) -> None:
     house = build(settings, store)
     engine = Engine(house)
-    server = Server(application(engine))
+    server = Server(application(engine), settings.group, settings.tls)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _reload, engine, reread)
     try:
         await engine.start()
         await server.start(settings.hosts)
@@ -128,6 +172,17 @@ async def _serve_with(settings: DaemonSettings, store: Store, ending: asyncio.Ev
     finally:
         await server.stop()
         await engine.stop()
+
+
+def _reload(engine: Engine, reread: Reread) -> None:
+    """Read the configuration again; a wrong one is told, and nothing changes."""
+    try:
+        engine.reload(reread())
+    except LinkspanError as error:
+        log.error("the configuration is not reloaded: %s", error)
+        return
+    _set_level(engine.settings)
+    log.info("configuration reloaded")
 
 
 def build(settings: DaemonSettings, store: Store) -> House:
@@ -166,4 +221,5 @@ def _firewall(settings: DaemonSettings) -> Firewall:
         journal=settings.exec_root / "iptables.json",
         userland_proxy=network.userland_proxy,
         ip6tables=network.ip6tables,
+        accept_mark=network.accept_fwmark,
     )

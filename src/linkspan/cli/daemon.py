@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Sequence
-from ipaddress import (
-    AddressValueError,
-    IPv4Address,
-    IPv4Interface,
-    IPv4Network,
-    NetmaskValueError,
-    ip_address,
-)
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from linkspan import __version__
-from linkspan.cli.daemon_flags import FILE_KEYS, IGNORED, MEANT, REFUSED
-from linkspan.cli.flags import TRUE, Command, HelpWanted, Options, UsageError, help_text, parse
-from linkspan.engine.settings import DaemonSettings
-from linkspan.ipam.pools import parse_pool
-from linkspan.model.errors import LinkspanError
+from linkspan.cli import daemon_file, daemon_values
+from linkspan.cli.daemon_flags import IGNORED, MEANT, REFUSED
+from linkspan.cli.flags import Command, HelpWanted, Options, UsageError, help_text, parse
+from linkspan.engine.settings import DaemonSettings, TlsFiles
+from linkspan.ipam.pools import AddressPool, parse_pool
+from linkspan.model.errors import InvalidParameter, LinkspanError
 from linkspan.network.settings import NetworkSettings
 
 T = TypeVar("T")
@@ -34,7 +27,11 @@ linkspan daemon
 linkspan daemon -H unix:///tmp/l.sock --data-root /tmp/l --exec-root /tmp/lrun -b none
 
 # networks of 256 addresses instead of 65,536
-linkspan daemon --default-address-pool base=10.200.0.0/16,size=24"""
+linkspan daemon --default-address-pool base=10.200.0.0/16,size=24
+
+# for other machines too, each of which needs a certificate
+linkspan daemon -H unix:// -H tcp://0.0.0.0:2376 --tlsverify \\
+    --tlscacert ca.pem --tlscert cert.pem --tlskey key.pem"""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -57,7 +54,15 @@ def main(arguments: Sequence[str]) -> int:
         return 0
     from linkspan.daemon import run
 
-    return run(settings)
+    return run(settings, lambda: _again(arguments))
+
+
+def _again(arguments: Sequence[str]) -> DaemonSettings:
+    """Read flags and file again, for a daemon that runs; what is wrong is an InvalidParameter."""
+    try:
+        return settings_from(parse(COMMAND, arguments))
+    except UsageError as error:
+        raise InvalidParameter(str(error)) from error
 
 
 COMMAND = Command(
@@ -72,47 +77,133 @@ COMMAND = Command(
 
 def settings_from(options: Options) -> DaemonSettings:
     """Flags and configuration file as one value; UsageError or InvalidParameter for what is wrong in them."""
-    add_file(options, Path(options.text("config-file")))
-    refused = [
-        flag.name for flag in REFUSED if options.given(flag.name) and options.text(flag.name) != "false"
-    ]
+    path = Path(options.text("config-file"))
+    document = daemon_file.read(path, required=options.given("config-file"))
+    from_file = daemon_file.merge(options, path, document, COMMAND.flags)
+    try:
+        _agree(options)
+        return _settings(Reader(options, from_file), from_file)
+    except (UsageError, LinkspanError) as error:
+        if not from_file:
+            raise
+        what = "merged configuration validation from file and command line flags failed"
+        raise daemon_file.trouble(path, f"{what}: {error}") from error
+
+
+def _agree(options: Options) -> None:
+    """Raise UsageError for options that exclude each other, or promise what is not there."""
+    refused = [f.name for f in REFUSED if options.given(f.name) and options.text(f.name) != "false"]
     if refused:
         names = ", ".join(f"--{name}" for name in refused)
         raise UsageError(f"linkspan daemon: {names}: this protection is not available here, so not starting")
     if options.text("firewall-backend") != "iptables":
         raise UsageError(f'invalid firewall-backend "{options.text("firewall-backend")}": use iptables')
-    pidfile = options.text("pidfile")
+    if options.text("bridge") and (options.text("bip") or options.text("bip6")):
+        raise UsageError("You specified -b & --bip, mutually exclusive options. Please specify only one")
+    if not options.on("icc") and not options.on("iptables"):
+        raise UsageError(
+            "You specified --iptables=false with --icc=false. ICC=false uses iptables to function."
+            " Please set --icc or --iptables to true"
+        )
+
+
+class Reader:
+    """Reads the values of options; a bad one is a UsageError in the words of its origin, flag or file."""
+
+    def __init__(self, options: Options, from_file: frozenset[str]) -> None:
+        self.options = options
+        self._from_file = from_file
+
+    def value(self, name: str, kind: Callable[[str], T], text: str) -> T:
+        try:
+            return kind(text)
+        except (ValueError, LinkspanError) as error:
+            if name in self._from_file:
+                raise UsageError(f"invalid {name}: {error}" if name != "log-level" else str(error)) from error
+            raise UsageError(f'invalid argument "{text}" for "--{name}" flag: {error}') from error
+
+    def one(self, name: str, kind: Callable[[str], T]) -> T | None:
+        text = self.options.text(name)
+        return self.value(name, kind, text) if text else None
+
+    def all(self, name: str, kind: Callable[[str], T]) -> tuple[T, ...]:
+        return tuple(self.value(name, kind, each) for each in self.options.list(name))
+
+    def path(self, name: str) -> Path:
+        return Path(self.options.text(name)).absolute()
+
+
+def _settings(reader: Reader, from_file: frozenset[str]) -> DaemonSettings:
+    options = reader.options
+    hosts = reader.all("host", daemon_values.host)
     return DaemonSettings(
-        hosts=tuple(options.list("host")) or DaemonSettings().hosts,
-        data_root=Path(options.text("data-root")).absolute(),
-        exec_root=Path(options.text("exec-root")).absolute(),
-        pidfile=Path(pidfile).absolute() if pidfile else None,
+        hosts=tuple(dict.fromkeys(hosts)) or DaemonSettings().hosts,
+        data_root=reader.path("data-root"),
+        exec_root=reader.path("exec-root"),
+        pidfile=reader.path("pidfile") if options.text("pidfile") else None,
         group=options.text("group"),
         debug=options.on("debug"),
+        log_level=reader.value("log-level", daemon_values.level, options.text("log-level") or "info"),
+        tls=_tls(reader, [host for host in hosts if host.startswith("tcp://")]),
         live_restore=options.on("live-restore"),
-        shutdown_timeout=options.number("shutdown-timeout") or 0,
-        labels=tuple(options.list("label")),
+        shutdown_timeout=int(options.text("shutdown-timeout")),
+        labels=_labels(reader),
         insecure_registries=tuple(options.list("insecure-registry")),
-        dns=tuple(str(_value("dns", ip_address, each)) for each in options.list("dns")),
-        dns_search=tuple(options.list("dns-search")),
+        dns=reader.all("dns", daemon_values.address),
+        dns_search=reader.all("dns-search", daemon_values.search_domain),
         dns_options=tuple(options.list("dns-opt")),
-        host_gateway_addresses=tuple(
-            str(_value("host-gateway-ip", ip_address, each)) for each in options.list("host-gateway-ip")
+        host_gateway_addresses=reader.all("host-gateway-ip", daemon_values.address),
+        default_ulimits=reader.all("default-ulimit", daemon_values.ulimit),
+        proxies=tuple(
+            (name.replace("-", "_").upper(), options.text(name))
+            for name in ("http-proxy", "https-proxy", "no-proxy")
+            if options.text(name)
         ),
         ignored=tuple(sorted(flag.name for flag in IGNORED if options.given(flag.name))),
-        network=_network(options),
+        from_file=from_file,
+        network=_network(reader),
     )
 
 
-def _network(options: Options) -> NetworkSettings:
-    bind = ip_address(_checked(options, "ip", ip_address) or "0.0.0.0")
+def _labels(reader: Reader) -> tuple[str, ...]:
+    try:
+        return daemon_values.labels(list(reader.all("label", daemon_values.label)))
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+
+
+def _tls(reader: Reader, exposed: list[str]) -> TlsFiles | None:
+    """Return the files of the TLS sockets; a TCP socket without a check of its clients is refused."""
+    options = reader.options
+    verify = options.on("tlsverify")
+    if not verify:
+        if exposed or options.on("tls"):
+            which = exposed[0] if exposed else "--tls"
+            raise UsageError(
+                f"{which}: whoever reaches a TCP socket of the daemon is root on this machine, so it is open"
+                " to clients with a certificate only: add --tlsverify --tlscacert --tlscert --tlskey"
+            )
+        return None
+    missing = [f"--{name}" for name in ("tlscacert", "tlscert", "tlskey") if not options.text(name)]
+    if missing:
+        raise UsageError(f"--tlsverify needs {', '.join(missing)} too")
+    return TlsFiles(reader.path("tlscacert"), reader.path("tlscert"), reader.path("tlskey"))
+
+
+def _network(reader: Reader) -> NetworkSettings:
+    options = reader.options
+    bind = ip_address(reader.one("ip", daemon_values.address) or "0.0.0.0")
     return NetworkSettings(
         bridge=options.text("bridge"),
-        bip=_optional(options, "bip", _host_interface),
-        fixed_cidr=_optional(options, "fixed-cidr", IPv4Network),
-        default_gateway=_optional(options, "default-gateway", IPv4Address),
-        default_address_pools=tuple(parse_pool(each) for each in options.list("default-address-pool")),
-        mtu=options.number("mtu") or 1500,
+        bip=reader.one("bip", daemon_values.interface4),
+        fixed_cidr=reader.one("fixed-cidr", _cidr4),
+        default_gateway=reader.one("default-gateway", IPv4Address),
+        ipv6=options.on("ipv6"),
+        bip6=reader.one("bip6", daemon_values.interface6),
+        fixed_cidr_v6=reader.one("fixed-cidr-v6", _cidr6),
+        default_gateway_v6=reader.one("default-gateway-v6", IPv6Address),
+        default_address_pools=_pools(reader),
+        mtu=reader.value("mtu", daemon_values.mtu, options.text("mtu") or "0"),
         icc=options.on("icc"),
         ip_masq=options.on("ip-masq"),
         ip_forward=options.on("ip-forward"),
@@ -121,76 +212,19 @@ def _network(options: Options) -> NetworkSettings:
         userland_proxy=options.on("userland-proxy"),
         default_bind_address=None if bind.is_unspecified else bind,
         allow_direct_routing=options.on("allow-direct-routing"),
-        exec_root=Path(options.text("exec-root")).absolute(),
+        accept_fwmark=reader.one("bridge-accept-fwmark", daemon_values.fwmark) or "",
+        default_network_options=reader.all("default-network-opt", daemon_values.network_option),
+        exec_root=reader.path("exec-root"),
     )
 
 
-def _host_interface(text: str) -> IPv4Interface:
-    if "/" not in text:
-        raise ValueError("invalid CIDR address")
-    return IPv4Interface(text)
+def _pools(reader: Reader) -> tuple[AddressPool, ...]:
+    return reader.all("default-address-pool", parse_pool)
 
 
-def _checked(options: Options, name: str, kind: Callable[[str], object]) -> str:
-    text = options.text(name)
-    if text:
-        _value(name, kind, text)
-    return text
+def _cidr4(text: str) -> IPv4Network:
+    return IPv4Network(text, strict=False)
 
 
-def _optional(options: Options, name: str, kind: Callable[[str], T]) -> T | None:
-    text = options.text(name)
-    return _value(name, kind, text) if text else None
-
-
-def _value(name: str, kind: Callable[[str], T], text: str) -> T:
-    try:
-        return kind(text)
-    except (ValueError, AddressValueError, NetmaskValueError) as error:
-        raise UsageError(f'invalid argument "{text}" for "--{name}" flag: {error}') from error
-
-
-def add_file(options: Options, path: Path) -> None:
-    """Add what the JSON file says. As in Docker, an option that is a flag too, or unknown, is an error."""
-    if not path.exists():
-        if options.given("config-file"):
-            raise UsageError(f"unable to configure the daemon with file {path}: no such file")
-        return
-    try:
-        document = json.loads(path.read_text() or "{}")
-    except ValueError as error:
-        raise UsageError(f"unable to configure the daemon with file {path}: {error}") from error
-    known = {flag.name: flag for flag in COMMAND.flags}
-    names = {key: FILE_KEYS.get(key, key) for key in document}
-    unknown = sorted(key for key, name in names.items() if name not in known)
-    if unknown:
-        raise UsageError(
-            f"unable to configure the daemon with file {path}: "
-            f"the following directives don't match any configuration option: {', '.join(unknown)}"
-        )
-    both = [key for key, name in names.items() if options.given(name) and known[name].kind != "list"]
-    if both:
-        raise UsageError(
-            f"unable to configure the daemon with file {path}: the following directives are specified both "
-            f"as a flag and in the configuration file: {_both_text(both, names, options, document)}"
-        )
-    for key, name in names.items():
-        for text in _texts(document[key]):
-            options.add(name, text)
-
-
-def _both_text(keys: list[str], names: dict[str, str], options: Options, document: dict[str, Any]) -> str:
-    return ", ".join(
-        f"{key}: (from flag: {options.text(names[key])}, from file: {document[key]})" for key in keys
-    )
-
-
-def _texts(value: Any) -> list[str]:
-    """A value of the file as the texts of flags ({"base": …, "size": …} becomes base=…,size=…)."""
-    if isinstance(value, list):
-        return [text for each in value for text in _texts(each)]
-    if isinstance(value, dict):
-        return [",".join(f"{key}={each}" for key, each in value.items())]
-    if isinstance(value, bool):
-        return [TRUE[3] if value else "false"]
-    return [str(value)]
+def _cidr6(text: str) -> IPv6Network:
+    return IPv6Network(text, strict=False)

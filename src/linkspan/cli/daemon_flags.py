@@ -11,17 +11,34 @@ MEANT = (
     Flag("pidfile", "File for the daemon's process id", short="p"),
     Flag("config-file", "JSON file of these options", default="/etc/linkspan/daemon.json"),
     Flag("debug", "Log in detail", "bool", short="D"),
-    Flag("group", "Group that may use the unix socket", short="G"),
+    Flag(
+        "log-level", "Least severe that is logged: debug, info, warn, error, fatal", short="l", default="info"
+    ),
+    Flag("group", "Group that may use the unix socket (nobody but root without it)", short="G"),
+    Flag("tls", "Encrypt TCP sockets; only together with --tlsverify", "bool"),
+    Flag("tlsverify", "Encrypt TCP sockets and let in clients with a certificate only", "bool"),
+    Flag("tlscacert", "Certificate of who signs the clients' certificates (PEM)"),
+    Flag("tlscert", "Certificate of this daemon (PEM)"),
+    Flag("tlskey", "Key of this daemon's certificate (PEM)"),
     Flag("label", "Label of this daemon (key=value)", "list"),
     Flag("live-restore", "Leave containers running when the daemon ends", "bool"),
     Flag(
         "shutdown-timeout", "Seconds that containers get to stop when the daemon ends", "number", default="15"
     ),
     Flag("insecure-registry", "Registry to be asked over plain HTTP", "list"),
+    Flag("http-proxy", "Proxy for pulling images over HTTP"),
+    Flag("https-proxy", "Proxy for pulling images over HTTPS"),
+    Flag("no-proxy", "Hosts to be asked without the proxies (comma separated)"),
+    Flag("default-ulimit", "Resource limit of containers (nofile=1024:4096)", "list"),
     Flag("bridge", "Link of the default network: another name, or none", short="b"),
     Flag("bip", "Address and prefix of docker0"),
     Flag("fixed-cidr", "Part of docker0's subnet that containers get addresses from"),
     Flag("default-gateway", "Gateway of containers on docker0"),
+    Flag("ipv6", "Give docker0 IPv6 too", "bool"),
+    Flag("bip6", "IPv6 address and prefix of docker0"),
+    Flag("fixed-cidr-v6", "Part of docker0's IPv6 subnet that containers get addresses from"),
+    Flag("default-gateway-v6", "IPv6 gateway of containers on docker0"),
+    Flag("default-network-opt", "Option of networks that do not set it (bridge=KEY=VALUE)", "list"),
     Flag("default-address-pool", "Where networks get subnets from (base=10.0.0.0/8,size=24)", "list"),
     Flag("mtu", "MTU of docker0", "number", default="1500"),
     Flag("icc", "Let containers on docker0 talk to each other", "bool", default=True),
@@ -32,6 +49,8 @@ MEANT = (
     Flag("ip6tables", "Write ip6tables rules", "bool", default=True),
     Flag("userland-proxy", "Relay loopback and hairpin connections in user space", "bool", default=True),
     Flag("allow-direct-routing", "Let other hosts route to published ports of containers", "bool"),
+    Flag("bridge-accept-fwmark", "Let packets with this mark, or mark/mask, through to containers"),
+    Flag("ip-forward-no-drop", "Taken for granted: the policy of FORWARD is never changed", "bool"),
     Flag("firewall-backend", "Rule writer: iptables", default="iptables"),
     Flag("dns", "Name server of containers", "list"),
     Flag("dns-opt", "Resolver option of containers", "list"),
@@ -48,11 +67,6 @@ REFUSED = (
     Flag("rootless", "", "bool"),
     Flag("selinux-enabled", "", "bool"),
     Flag("seccomp-profile", ""),
-    Flag("tls", "", "bool"),
-    Flag("tlscacert", ""),
-    Flag("tlscert", ""),
-    Flag("tlskey", ""),
-    Flag("tlsverify", "", "bool"),
     Flag("userns-remap", ""),
 )
 
@@ -63,8 +77,6 @@ IGNORED = (
         for name in (
             "add-runtime",
             "cdi-spec-dir",
-            "default-network-opt",
-            "default-ulimit",
             "exec-opt",
             "feature",
             "log-opt",
@@ -73,12 +85,10 @@ IGNORED = (
             "storage-opt",
         )
     ),
-    *(Flag(name, "", "bool") for name in ("experimental", "init", "ip-forward-no-drop", "ipv6", "raw-logs")),
+    *(Flag(name, "", "bool") for name in ("experimental", "init", "raw-logs")),
     *(
         Flag(name, "")
         for name in (
-            "bip6",
-            "bridge-accept-fwmark",
             "cgroup-parent",
             "containerd",
             "containerd-namespace",
@@ -86,13 +96,9 @@ IGNORED = (
             "cpu-rt-period",
             "cpu-rt-runtime",
             "default-cgroupns-mode",
-            "default-gateway-v6",
             "default-ipc-mode",
             "default-runtime",
             "default-shm-size",
-            "fixed-cidr-v6",
-            "http-proxy",
-            "https-proxy",
             "init-path",
             "log-driver",
             "log-format",
@@ -100,14 +106,13 @@ IGNORED = (
             "max-concurrent-uploads",
             "max-download-attempts",
             "metrics-addr",
+            "network-diagnostic-port",
             "network-control-plane-mtu",
-            "no-proxy",
             "oom-score-adjust",
             "swarm-default-advertise-addr",
             "userland-proxy-path",
         )
     ),
-    Flag("log-level", "", short="l"),
     Flag("storage-driver", "", short="s"),
 )
 
@@ -129,5 +134,5 @@ FILE_KEYS = {
     "features": "feature",
     "default-ulimits": "default-ulimit",
     "default-network-opts": "default-network-opt",
-    "proxies": "http-proxy",
+    "cdi-spec-dirs": "cdi-spec-dir",
 }

@@ -23,10 +23,10 @@ class DaemonSettings:
     """What `linkspand` was started with.
 
     `hosts` are the sockets to listen on, `group` may use those in the file system, `tls` is for those on TCP.
-    `shutdown_timeout` is in seconds, negative for ever. `default_ulimits` are for containers without their own.
-    `proxies` are (variable, value) for pulling images.
-    `ignored` lists dockerd options that were given and mean nothing here. `from_file` are the options that
-    the configuration file says, by flag name: those that a reload may change.
+    `shutdown_timeout` is in seconds, negative for ever. `default_ulimits` hold where a container has none of
+    its own. `proxies` are (variable, value) for pulling images. `ignored` lists dockerd options that were
+    given and mean nothing here. `from_file` are the options that the configuration file says, by flag name:
+    those that a reload may change.
     """
 
     hosts: tuple[str, ...] = ("unix:///run/linkspan/linkspan.sock",)

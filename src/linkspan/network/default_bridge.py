@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Interface
-
 from linkspan.blueprint.parts import Address, Part
 from linkspan.ipam import pools
 from linkspan.model.addresses import Subnet
@@ -12,7 +10,7 @@ from linkspan.model.network import Network, Pool
 from linkspan.network.adapters import Kernel
 from linkspan.network.drivers.bridge import bridge_addresses, network_parts
 from linkspan.network.networks import Networks
-from linkspan.network.predefined import BRIDGE_NETWORK, default_bridge, pool_of
+from linkspan.network.predefined import BRIDGE_NETWORK, Wish, default_bridge, fitted, pool_of, wishes
 from linkspan.network.registry import NETWORK, Registry
 from linkspan.network.settings import NetworkSettings
 
@@ -55,38 +53,52 @@ class DefaultBridge:
     def _decide(self, former: Network | None) -> Network:
         settings = self._settings
         name = settings.default_bridge_name
-        present = self._kernel.link(name)
+        present = self._kernel.link(name) is not None
         adopted = bool(settings.bridge)
-        if adopted and present is None:
+        if adopted and not present:
             raise InvalidParameter(f"bridge device with non default name {name} must be created manually")
-        bip = settings.bip
-        if bip is None and present is not None and (former is None or former.bridge != name):
-            bip = self._own_address(name)
-        chosen = self._former_pool(former, present is not None) if bip is None else None
-        if chosen is None:
-            chosen = Pool(bip.network if bip is not None else self._choose(former))
-        return default_bridge(settings, former, pool_of(settings, bip, chosen), adopted)
+        same = former if former is not None and former.bridge == name else None
+        pools = tuple(pool_of(wish, self._base(wish, same, present)) for wish in wishes(settings))
+        return default_bridge(settings, former, pools, adopted)
 
-    def _own_address(self, name: str) -> IPv4Interface | None:
-        return next(
-            (address for address in self._kernel.addresses(name) if isinstance(address, IPv4Interface)), None
-        )
+    def _base(self, wish: Wish, former: Network | None, present: bool) -> Pool:
+        """Return subnet and address of one family: as told, as they are, or else newly chosen."""
+        if wish.bridge_address is not None:
+            return Pool(wish.bridge_address.network, gateway=wish.bridge_address.ip)
+        if former is None or self._settings.bridge:
+            known = self._own_pool(wish) if present else None
+        else:
+            known = self._former_pool(former, wish.version, present)
+        if (base := fitted(wish, known) if not self._settings.bridge else known) is not None:
+            return base
+        return Pool(wish.fixed if wish.fixed is not None else self._choose(former, wish.version))
 
-    def _former_pool(self, former: Network | None, present: bool) -> Pool | None:
+    def _own_pool(self, wish: Wish) -> Pool | None:
+        """Return what an existing bridge's address says; one that holds the fixed range comes first."""
+        found = [
+            address
+            for address in self._kernel.addresses(self._settings.default_bridge_name)
+            if address.version == wish.version and not (address.version == 6 and address.ip.is_link_local)
+        ]
+        fixed = wish.fixed
+        if fixed is not None:
+            found.sort(key=lambda address: fixed.network_address not in address.network)
+        return Pool(found[0].network, gateway=found[0].ip) if found else None
+
+    def _former_pool(self, former: Network, version: int, present: bool) -> Pool | None:
         """Return the pool that the network had, if no other route of the host is in the way."""
-        pool = former.pool(4) if former is not None else None
-        if pool is None or former is None or former.bridge != self._settings.default_bridge_name:
+        pool = former.pool(version)
+        if pool is None:
             return None
-        blocked = not present and any(
-            pool.subnet.overlaps(s) for s in self._networks.in_use() if s.version == 4
-        )
+        in_use = self._networks.in_use()
+        blocked = not present and any(pool.subnet.overlaps(s) for s in in_use if s.version == version)
         return None if blocked else Pool(pool.subnet, pool.gateway)
 
-    def _choose(self, former: Network | None) -> Subnet:
+    def _choose(self, former: Network | None, version: int) -> Subnet:
         theirs = [
             pool.subnet
             for network in self._registry.networks()
             if network is not former
             for pool in network.pools
         ]
-        return pools.choose([*theirs, *self._networks.in_use()], self._networks.blocks)
+        return pools.choose([*theirs, *self._networks.in_use()], self._networks.blocks, version)

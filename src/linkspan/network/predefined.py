@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from ipaddress import IPv4Interface
+from dataclasses import dataclass
 
 from linkspan.ipam.leases import default_gateway
-from linkspan.model.addresses import Address
+from linkspan.model.addresses import Address, Interface, Subnet
 from linkspan.model.errors import InvalidParameter
 from linkspan.model.network import Network, Pool
 from linkspan.model.timestamps import rfc3339
@@ -33,7 +33,9 @@ def simple_network(name: str, existing: Network | None) -> Network:
     return Network(id=names.new_id(), name=name, driver=driver, created=rfc3339(time.time_ns()))
 
 
-def default_bridge(settings: NetworkSettings, existing: Network | None, pool: Pool, adopted: bool) -> Network:
+def default_bridge(
+    settings: NetworkSettings, existing: Network | None, pools: tuple[Pool, ...], adopted: bool
+) -> Network:
     """Return the network "bridge" as the settings want it now; id and date stay those of the first start."""
     options = {
         BRIDGE + "default_bridge": "true",
@@ -48,7 +50,8 @@ def default_bridge(settings: NetworkSettings, existing: Network | None, pool: Po
         name=BRIDGE_NETWORK,
         driver="bridge",
         created=existing.created if existing is not None else rfc3339(time.time_ns()),
-        pools=(pool,),
+        enable_ipv6=settings.ipv6,
+        pools=pools,
         options=tuple(options.items()),
         bridge=settings.default_bridge_name,
         adopted=adopted,
@@ -59,22 +62,58 @@ def _text(flag: bool) -> str:
     return "true" if flag else "false"
 
 
-def pool_of(settings: NetworkSettings, bip: IPv4Interface | None, chosen: Pool) -> Pool:
-    """Return the default bridge's pool: of `bip` (--bip, or an adopted bridge's address), else `chosen`.
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the options say of one family of the default bridge: --bip, --fixed-cidr and --default-gateway."""
+
+    version: int
+    bridge_address: Interface | None
+    fixed: Subnet | None
+    gateway: Address | None
+
+    @property
+    def suffix(self) -> str:
+        """Return what the family's option names end with."""
+        return "" if self.version == 4 else "-v6"
+
+
+def wishes(settings: NetworkSettings) -> tuple[Wish, ...]:
+    """Return the wishes for each family that the default bridge has."""
+    ipv4 = Wish(4, settings.bip, settings.fixed_cidr, settings.default_gateway)
+    ipv6 = Wish(6, settings.bip6, settings.fixed_cidr_v6, settings.default_gateway_v6)
+    return (ipv4, ipv6) if settings.ipv6 else (ipv4,)
+
+
+def fitted(wish: Wish, former: Pool | None) -> Pool | None:
+    """Return the pool that the bridge has so far as --fixed-cidr leaves it, None when that is elsewhere now.
+
+    A fixed range that is wider than the subnet widens it. Source: moby selectBIP.
+    """
+    if former is None or wish.fixed is None:
+        return former
+    if wish.fixed.network_address in former.subnet and wish.fixed.prefixlen >= former.subnet.prefixlen:
+        return former
+    if former.gateway is not None and former.gateway in wish.fixed:
+        return Pool(wish.fixed, former.gateway)
+    return None
+
+
+def pool_of(wish: Wish, base: Pool) -> Pool:
+    """Return the default bridge's pool of one family: `base` with what is wished of ranges and gateways.
 
     Raises InvalidParameter when --fixed-cidr or --default-gateway do not fit.
     """
-    pool = chosen if bip is None else Pool(bip.network, gateway=bip.ip)
-    if settings.fixed_cidr is not None and not settings.fixed_cidr.subnet_of(pool.subnet):  # type: ignore[arg-type]
-        raise InvalidParameter(
-            f"--fixed-cidr {settings.fixed_cidr} is not within {pool.subnet} of the bridge"
-        )
+    fixed, gateway = wish.fixed, wish.gateway
+    if fixed is not None and not (
+        fixed.network_address in base.subnet and fixed.prefixlen >= base.subnet.prefixlen
+    ):
+        raise InvalidParameter(f"--fixed-cidr{wish.suffix} {fixed} is not within {base.subnet} of the bridge")
     auxiliary: tuple[tuple[str, Address], ...] = ()
-    if (gateway := settings.default_gateway) is not None:
-        if gateway not in pool.subnet:
-            raise InvalidParameter(f"--default-gateway {gateway} is not within {pool.subnet} of the bridge")
-        auxiliary = (("DefaultGatewayIPv4", gateway),) if gateway != pool.gateway else ()
-    whole = Pool(pool.subnet, pool.gateway, settings.fixed_cidr, auxiliary)
-    if whole.gateway is not None:
-        return whole
-    return Pool(whole.subnet, default_gateway(Pool(whole.subnet)), whole.ip_range, whole.auxiliary)
+    if gateway is not None:
+        if gateway not in base.subnet:
+            raise InvalidParameter(
+                f"--default-gateway{wish.suffix} {gateway} is not within {base.subnet} of the bridge"
+            )
+        auxiliary = ((f"DefaultGatewayIPv{wish.version}", gateway),) if gateway != base.gateway else ()
+    own = base.gateway or default_gateway(Pool(base.subnet, auxiliary=auxiliary))
+    return Pool(base.subnet, own, fixed, auxiliary)

@@ -192,7 +192,10 @@ def test_a_bridge_of_the_users_is_adopted_with_its_address(house):
     ("changes", "text"),
     [
         ({"bridge": "br9"}, "bridge device with non default name br9 must be created manually"),
-        ({"fixed_cidr": IPv4Network("10.0.0.0/24")}, "--fixed-cidr 10.0.0.0/24 is not within"),
+        (
+            {"bip": IPv4Interface("10.9.0.1/24"), "fixed_cidr": IPv4Network("10.0.0.0/24")},
+            "--fixed-cidr 10.0.0.0/24 is not within",
+        ),
         ({"default_gateway": IPv4Address("10.0.0.1")}, "--default-gateway 10.0.0.1 is not within"),
     ],
 )
