@@ -1,6 +1,8 @@
 """Address pools: where the subnets of networks without a given subnet come from, and how one is chosen.
 
 Docker's default pools, in Docker's order: 172.17.0.0/16 … 172.31.0.0/16, then 192.168.0.0/16 cut in /20.
+They end after 31 networks, so here smaller subnets of the other private ranges (RFC 1918) follow. The upper
+half of 10.0.0.0/8 comes before the lower, where more companies and VPNs have their networks.
 """
 
 from __future__ import annotations
@@ -25,37 +27,55 @@ class AddressPool:
         yield from self.base.subnets(new_prefix=self.size)
 
 
-DEFAULT_POOLS: tuple[AddressPool, ...] = (
+DOCKER_POOLS: tuple[AddressPool, ...] = (
     *(AddressPool(IPv4Network(f"172.{second}.0.0/16"), 16) for second in range(17, 32)),
     AddressPool(IPv4Network("192.168.0.0/16"), 20),
+)
+
+DEFAULT_POOLS: tuple[AddressPool, ...] = (
+    *DOCKER_POOLS,
+    *(AddressPool(IPv4Network(base), 24) for base in ("10.128.0.0/9", "172.16.0.0/16", "10.0.0.0/9")),
 )
 
 
 def choose(taken: Iterable[Subnet], pools: Iterable[AddressPool], version: int = 4) -> Subnet:
     """Return the first subnet of the pools that overlaps none of `taken` (other networks, host routes).
 
-    Raises InvalidParameter with Docker's text when nothing is left.
+    Raises InvalidParameter with Docker's text, the pools and the remedy when nothing is left.
     """
-    busy = [subnet for subnet in taken if subnet.version == version]
-    for pool in pools:
-        if pool.base.version == version and (found := _first_free(pool, busy)) is not None:
+    offered = [pool for pool in pools if pool.base.version == version]
+    busy = sorted(
+        (int(subnet.network_address), int(subnet.broadcast_address))
+        for subnet in taken
+        if subnet.version == version
+    )
+    for pool in offered:
+        if (found := _first_free(pool, busy)) is not None:
             return found
-    raise InvalidParameter("all predefined address pools have been fully subnetted")
+    raise InvalidParameter(_exhausted(offered, version))
 
 
-def _first_free(pool: AddressPool, busy: list[Subnet]) -> Subnet | None:
-    """Walk the pool, jumping over whole busy blocks, so that a long pool needs no long walk."""
-    near = [subnet for subnet in busy if pool.base.overlaps(subnet)]
+def _first_free(pool: AddressPool, busy: list[tuple[int, int]]) -> Subnet | None:
+    """Walk the pool and the busy blocks (first and last address, sorted) side by side, once."""
     step = 1 << (pool.base.max_prefixlen - pool.size)
-    first, end = int(pool.base.network_address), int(pool.base.broadcast_address) + 1
-    while first < end:
-        candidate = _subnet(pool.base.version, first, pool.size)
-        blocker = next((subnet for subnet in near if subnet.overlaps(candidate)), None)
-        if blocker is None:
-            return candidate
-        past = int(blocker.broadcast_address) + 1
-        first = max(first + step, (past + step - 1) // step * step)
-    return None
+    first, end = int(pool.base.network_address), int(pool.base.broadcast_address)
+    for low, high in busy:
+        if low >= first + step:
+            break
+        if high >= first:
+            first = (high // step + 1) * step
+    return _subnet(pool.base.version, first, pool.size) if first <= end else None
+
+
+def _exhausted(pools: list[AddressPool], version: int) -> str:
+    listed = ", ".join(f"{pool.base} in /{pool.size}" for pool in pools) or f"none for IPv{version}"
+    example = "10.200.0.0/16,size=24" if version == 4 else "fd00:200::/48,size=64"
+    return (
+        f"all predefined address pools have been fully subnetted: every subnet of the pools ({listed}) is in"
+        " use by a network, a route or a name server of this host; remove networks that nobody needs (docker"
+        " network prune), name a subnet (--subnet), or give the daemon further pools"
+        f" (--default-address-pool base={example})"
+    )
 
 
 def _subnet(version: int, first: int, size: int) -> Subnet:

@@ -26,8 +26,28 @@ def test_the_default_pools_give_dockers_31_networks_in_order():
         taken.append(choose(taken, DEFAULT_POOLS))
     assert [str(subnet) for subnet in taken[:3]] == ["172.17.0.0/16", "172.18.0.0/16", "172.19.0.0/16"]
     assert [str(subnet) for subnet in taken[14:17]] == ["172.31.0.0/16", "192.168.0.0/20", "192.168.16.0/20"]
-    with pytest.raises(InvalidParameter, match=r"^all predefined address pools have been fully subnetted$"):
-        choose(taken, DEFAULT_POOLS)
+
+
+def test_after_dockers_31_networks_smaller_ones_follow():
+    taken = []
+    for _ in range(400):
+        taken.append(choose(taken, DEFAULT_POOLS))
+    assert [str(subnet) for subnet in taken[31:34]] == ["10.128.0.0/24", "10.128.1.0/24", "10.128.2.0/24"]
+    assert not any(a.overlaps(b) for i, a in enumerate(taken) for b in taken[:i])
+
+
+def test_the_last_pools_end_says_what_to_do():
+    with pytest.raises(
+        InvalidParameter, match=r"^all predefined address pools have been fully subnetted"
+    ) as met:
+        choose([ip_network("10.9.0.0/16")], [AddressPool(ip_network("10.9.0.0/23"), 24)])
+    assert "(10.9.0.0/23 in /24)" in str(met.value)
+    assert "--default-address-pool base=" in str(met.value)
+
+
+def test_routes_that_lie_in_each_other_are_stepped_over():
+    taken = [ip_network("10.0.0.0/16"), ip_network("10.0.0.0/24"), ip_network("10.1.0.128/25")]
+    assert str(choose(taken, [AddressPool(ip_network("10.0.0.0/8"), 24)])) == "10.1.1.0/24"
 
 
 def test_a_narrow_route_blocks_its_whole_subnet():
