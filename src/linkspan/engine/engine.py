@@ -15,6 +15,7 @@ from linkspan.engine.networks import Networks
 from linkspan.engine.reload import attributes, reloaded
 from linkspan.engine.settings import DaemonSettings
 from linkspan.engine.volumes import VolumeUseCases
+from linkspan.runtime.images.skopeo import Registries
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +72,7 @@ class Engine:
         """Take over what of `wanted` may change while the daemon runs, and tell (SIGHUP)."""
         house = self._house
         house.settings = reloaded(house.settings, wanted)
-        house.images.trust(house.settings.insecure_registries)
+        house.images.registries = Registries(house.settings.insecure_registries)
         house.events.publish(_DAEMON, "reload", self.id, attributes(house.settings))
 
     async def stop(self) -> None:

@@ -312,10 +312,6 @@ class Images:
         write_file(file, content)
         return file
 
-    def trust(self, insecure_registries: Sequence[str]) -> None:
-        """Speak to these registries without TLS from now on, and to no others."""
-        self.registries = Registries(tuple(insecure_registries))
-
     # -- registries ------------------------------------------------------------------------------------------
 
     async def pull(
