@@ -48,21 +48,21 @@ class Hotplug:
             intent = self._begin(endpoint, undo)
             self._plug(endpoint, undo)
             grown = self._move(sandbox, replace(sandbox, endpoints=(*sandbox.endpoints, endpoint)), undo)
-            with self._registry.store.transaction():
+            with self._registry.store.transaction(durable=False):
                 self._registry.put_sandbox(grown)
                 self._registry.store.finish(intent)
         return grown
 
     def _begin(self, endpoint: Endpoint, undo: Undo) -> int:
         store = self._registry.store
-        with store.transaction():
+        with store.transaction(durable=False):
             self._planner.write_leases(endpoint)
             intent = store.begin("connect", {"container": endpoint.container_id, "endpoint": endpoint.id})
         undo.push(self._take_back, intent, endpoint)
         return intent
 
     def _take_back(self, intent: int, endpoint: Endpoint) -> None:
-        with self._registry.store.transaction():
+        with self._registry.store.transaction(durable=False):
             self._planner.erase_leases(endpoint)
             self._registry.store.finish(intent)
 
@@ -169,7 +169,7 @@ class Hotplug:
         return replace(rest, gateway="", bindings=())
 
     def _forget(self, shrunk: Sandbox, endpoint: Endpoint, intent: int) -> None:
-        with self._registry.store.transaction():
+        with self._registry.store.transaction(durable=False):
             self._planner.erase_leases(endpoint)
             self._registry.put_sandbox(shrunk)
             self._registry.store.finish(intent)

@@ -58,7 +58,7 @@ class Sandboxes:
             sandbox = replace(sandbox, bindings=publication.bindings)
             self._make_namespace(sandbox, request, undo)
             self._open(sandbox, publication, undo)
-            with self._registry.store.transaction():
+            with self._registry.store.transaction(durable=False):
                 self._registry.put_sandbox(sandbox)
                 self._registry.store.finish(intent)
         return sandbox
@@ -84,7 +84,7 @@ class Sandboxes:
     def _begin(self, sandbox: Sandbox, undo: Undo) -> int:
         store = self._registry.store
         document = {"container": sandbox.container.id, "key": sandbox.key}
-        with store.transaction():
+        with store.transaction(durable=False):
             for endpoint in sandbox.endpoints:
                 self._planner.write_leases(endpoint)
             intent = store.begin("join", document)
@@ -92,7 +92,7 @@ class Sandboxes:
         return intent
 
     def _take_back(self, intent: int, endpoints: tuple[Endpoint, ...]) -> None:
-        with self._registry.store.transaction():
+        with self._registry.store.transaction(durable=False):
             for endpoint in endpoints:
                 self._planner.erase_leases(endpoint)
             self._registry.store.finish(intent)
@@ -178,7 +178,7 @@ class Sandboxes:
 
     def forget(self, sandbox: Sandbox, intent: int = 0) -> None:
         """Strike a sandbox out of the store and give its addresses and ports back."""
-        with self._registry.store.transaction():
+        with self._registry.store.transaction(durable=False):
             for endpoint in sandbox.endpoints:
                 self._planner.erase_leases(endpoint)
             self._registry.drop_sandbox(sandbox)
