@@ -58,4 +58,4 @@ def _machine() -> set[str]:
         for command in ("iptables-save", "ip6tables-save"):
             saved = subprocess.run([command], capture_output=True, text=True, check=False).stdout
             lines |= {f"{command}: {line}" for line in saved.splitlines() if line.startswith("-A")}
-    return lines
+    return {line for line in lines if "linkspan-lab-" not in line or f"linkspan-lab-{os.getpid()}-" in line}

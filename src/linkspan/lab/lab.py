@@ -64,7 +64,7 @@ class Lab:
     def _build(self) -> None:
         if os.geteuid() != 0:
             raise LabError("the lab makes network namespaces, and that needs root")
-        self.directory = self._given or Path(tempfile.mkdtemp(prefix="linkspan-lab-"))
+        self.directory = self._given or Path(tempfile.mkdtemp(prefix=f"linkspan-lab-{os.getpid()}-"))
         self.directory.mkdir(exist_ok=True)
         self._cleanup.callback(self._remove_directory)
         self.data_root = self.directory / "data"
