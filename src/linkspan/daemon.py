@@ -170,6 +170,7 @@ async def _serve_with(settings: DaemonSettings, store: Store, ending: asyncio.Ev
         await ending.wait()
         log.info("stopping")
     finally:
+        house.events.close()
         await server.stop()
         await engine.stop()
 

@@ -17,7 +17,7 @@ from linkspan.api.tls import TlsDoor, server_context
 from linkspan.engine.settings import TlsFiles
 from linkspan.model.errors import Conflict, InvalidParameter
 
-GRACE = 2  # seconds that open requests get to end when the daemon ends
+GRACE = 1  # seconds that open requests get to end when the daemon ends, and again after being cancelled
 
 
 class Server:
