@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any
 
 from linkspan.engine.files import HOST_HOSTS, Files, host_resolv, read, write
 from linkspan.engine.links import legacy_links, network_links
@@ -75,13 +74,7 @@ class Naming:
         for endpoint in self._known.pop(container_id, ()):
             self._resolver.zone.remove(endpoint)
         if self._views.pop(container_id, None) is not None:
-            self._on_loop(self._remove(container_id))
-
-    async def _remove(self, container_id: str) -> None:
-        self._resolver.remove_sandbox(container_id)
-
-    def _on_loop(self, work: Any) -> None:
-        asyncio.run_coroutine_threadsafe(work, self._loop).result()
+            self._loop.call_soon_threadsafe(self._resolver.remove_sandbox, container_id)
 
     def _tell(self, container: Container, sandbox: Sandbox, own: Files) -> None:
         named = tuple(e for e in sandbox.endpoints if e.network_name != DEFAULT_BRIDGE)
@@ -91,18 +84,16 @@ class Naming:
         view = self._view(container, sandbox, named, own)
         served = self._views.get(container.id)
         if served is None and view is not None:
-            self._on_loop(self._resolver.add_sandbox(container.id, view))
+            serving = self._resolver.add_sandbox(container.id, view)
+            asyncio.run_coroutine_threadsafe(serving, self._loop).result()
         elif served is not None:
             view = view or replace(served, networks=(), links=())
-            self._on_loop(self._update(container.id, view))
+            self._loop.call_soon_threadsafe(self._resolver.update, container.id, view)
         if view is not None:
             self._views[container.id] = view
         for endpoint in named:
             self._resolver.zone.add(endpoint)
         self._known[container.id] = named
-
-    async def _update(self, container_id: str, view: SandboxView) -> None:
-        self._resolver.update(container_id, view)
 
     def _view(
         self, container: Container, sandbox: Sandbox, named: Sequence[Endpoint], own: Files
