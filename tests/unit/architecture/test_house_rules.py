@@ -13,7 +13,7 @@ SOURCE = ROOT / "src" / "linkspan"
 MODULES = sorted(SOURCE.rglob("*.py"))
 PURE = ("model", "ipam", "blueprint", "firewall/render")
 VAGUE = {"utils", "util", "helpers", "helper", "common", "misc", "tools", "stuff"}
-LONGEST_FILE = 330
+LONGEST_FILE = 340
 LONGEST_FUNCTION = 60
 
 
