@@ -24,7 +24,7 @@ from linkspan.engine.registry import Registry
 from linkspan.engine.settings import DaemonSettings
 from linkspan.engine.workers import Workers
 from linkspan.firewall.backend import Firewall
-from linkspan.firewall.iptables import IptablesFirewall
+from linkspan.firewall.choice import choose
 from linkspan.firewall.none import NoFirewall
 from linkspan.kernel.host import HostKernel
 from linkspan.model.errors import Conflict, Forbidden, LinkspanError
@@ -218,8 +218,9 @@ def _firewall(settings: DaemonSettings) -> Firewall:
     network = settings.network
     if not network.iptables:
         return NoFirewall()
-    return IptablesFirewall(
-        journal=settings.exec_root / "iptables.json",
+    return choose(
+        network.firewall_backend,
+        settings.exec_root / "iptables.json",
         userland_proxy=network.userland_proxy,
         ip6tables=network.ip6tables,
         accept_mark=network.accept_fwmark,

@@ -13,6 +13,7 @@ from linkspan.cli import daemon_file, daemon_values
 from linkspan.cli.daemon_flags import IGNORED, MEANT, REFUSED
 from linkspan.cli.flags import Command, HelpWanted, Options, UsageError, help_text, parse
 from linkspan.engine.settings import DaemonSettings, TlsFiles
+from linkspan.firewall.backend import BACKENDS
 from linkspan.ipam.pools import AddressPool, parse_pool
 from linkspan.model.errors import InvalidParameter, LinkspanError
 from linkspan.network.settings import NetworkSettings
@@ -96,8 +97,10 @@ def _agree(options: Options) -> None:
     if refused:
         names = ", ".join(f"--{name}" for name in refused)
         raise UsageError(f"linkspan daemon: {names}: this protection is not available here, so not starting")
-    if options.text("firewall-backend") != "iptables":
-        raise UsageError(f'invalid firewall-backend "{options.text("firewall-backend")}": use iptables')
+    if options.text("firewall-backend") not in BACKENDS:
+        raise UsageError(
+            f'invalid firewall-backend "{options.text("firewall-backend")}": use {", ".join(BACKENDS)}'
+        )
     if options.text("bridge") and (options.text("bip") or options.text("bip6")):
         raise UsageError("You specified -b & --bip, mutually exclusive options. Please specify only one")
     if not options.on("icc") and not options.on("iptables"):
@@ -209,6 +212,7 @@ def _network(reader: Reader) -> NetworkSettings:
         ip_forward=options.on("ip-forward"),
         iptables=options.on("iptables"),
         ip6tables=options.on("ip6tables"),
+        firewall_backend=options.text("firewall-backend"),
         userland_proxy=options.on("userland-proxy"),
         default_bind_address=None if bind.is_unspecified else bind,
         allow_direct_routing=options.on("allow-direct-routing"),

@@ -51,7 +51,7 @@ MEANT = (
     Flag("allow-direct-routing", "Let other hosts route to published ports of containers", "bool"),
     Flag("bridge-accept-fwmark", "Let packets with this mark, or mark/mask, through to containers"),
     Flag("ip-forward-no-drop", "Taken for granted: the policy of FORWARD is never changed", "bool"),
-    Flag("firewall-backend", "Rule writer: iptables", default="iptables"),
+    Flag("firewall-backend", "iptables, nftables, or auto (iptables where installed)", default="auto"),
     Flag("dns", "Name server of containers", "list"),
     Flag("dns-opt", "Resolver option of containers", "list"),
     Flag("dns-search", "Search domain of containers", "list"),

@@ -7,6 +7,9 @@ from typing import Protocol
 
 from linkspan.blueprint.facts import Fact
 
+BACKENDS = ("auto", "iptables", "nftables")
+"""What --firewall-backend takes."""
+
 
 class Firewall(Protocol):
     """Makes firewall facts true in the caller's network namespace; blocking and thread-safe."""

@@ -108,6 +108,11 @@ class Programs:
             raise KernelError(f"running {command[0]}", errno.ETIMEDOUT, str(error)) from error
 
 
+def installed() -> bool:
+    """Tell whether the iptables programs are there."""
+    return _found("iptables-restore") is not None
+
+
 def _memory(text: str) -> BinaryIO:
     """A file in memory: unlike a pipe it can be filled first, and nobody has to drain it."""
     file = os.fdopen(os.memfd_create("iptables"), "w+b")
@@ -145,15 +150,19 @@ def _environment() -> dict[str, str]:
 
 
 def _locate(name: str) -> str:
-    """A daemon's PATH often lacks the sbin directories, where iptables lives."""
-    path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
-    found = shutil.which(name, path=path)
+    found = _found(name)
     if found is None:
         raise LinkspanError(
             f"{name} is not installed: install the package iptables (apt-get install iptables), "
             "or start the daemon with --iptables=false to run without firewall rules"
         )
     return found
+
+
+def _found(name: str) -> str | None:
+    """A daemon's PATH often lacks the sbin directories, where iptables lives."""
+    path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
+    return shutil.which(name, path=path)
 
 
 def _words(text: str) -> str:

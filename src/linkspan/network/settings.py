@@ -44,6 +44,7 @@ class NetworkSettings:
     ip_forward: bool = True
     iptables: bool = True
     ip6tables: bool = True
+    firewall_backend: str = "auto"
     userland_proxy: bool = True
     default_bind_address: Address | None = None
     allow_direct_routing: bool = False
