@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from linkspan.ipam.pools import AddressPool
+from linkspan.kernel.port_holders import port_holder
 from linkspan.model.errors import Forbidden, LinkspanError, NotFound
 from linkspan.model.network import Endpoint, EndpointRequest, Network, NetworkSpec
 from linkspan.model.sandbox import ContainerIdentity, Sandbox, SandboxRequest
@@ -13,7 +14,7 @@ from linkspan.network.adapters import Filter, Kernel, Proxy
 from linkspan.network.hotplug import Hotplug
 from linkspan.network.locks import KeyedLocks
 from linkspan.network.networks import Networks
-from linkspan.network.ports import PortAllocator, ephemeral_range, reserved_ports
+from linkspan.network.ports import Owner, PortAllocator, ephemeral_range, reserved_ports
 from linkspan.network.predefined import HOST_NETWORK
 from linkspan.network.publishing import Publisher
 from linkspan.network.recovery import Recovery
@@ -43,7 +44,8 @@ class Controller:
         self.settings = settings
         self._registry = Registry(store)
         self._locks = KeyedLocks()
-        publisher = Publisher(PortAllocator(ephemeral_range(), reserved_ports()), proxy, settings)
+        ports = PortAllocator(ephemeral_range(), reserved_ports())
+        publisher = Publisher(ports, proxy, settings, self._name_now, port_holder)
         self._networks = Networks(self._registry, kernel, firewall, settings)
         self._sandboxes = Sandboxes(self._registry, kernel, firewall, proxy, publisher, settings)
         self._hotplug = Hotplug(self._registry, kernel, firewall, proxy, publisher, settings)
@@ -60,6 +62,11 @@ class Controller:
         )
         self.wanted = Wanted(self._registry.by_id, settings)
         self.firewall_backend = str(getattr(firewall, "name", "none"))
+
+    def _name_now(self, owner: Owner) -> str:
+        """Return what a container is called now, if it has a sandbox, or what it was called."""
+        sandbox = self._registry.sandbox(owner.id)
+        return sandbox.container.name if sandbox is not None else owner.name
 
     def start(self) -> None:
         """Bring the host to what the store says: predefined networks, bridges, rules, host sockets.

@@ -71,6 +71,7 @@ class Hotplug:
         if parts:
             self._kernel.apply(parts)
             undo.push(self._kernel.remove, parts)
+            self._kernel.announce(self._wanted.announcements((endpoint,)))
         self._add_facts(facts, undo)
 
     def _add_facts(self, facts: tuple[Fact, ...], undo: Undo) -> None:
@@ -108,7 +109,7 @@ class Hotplug:
             self._proxy.close(listeners)
             undo.push(lambda: self._proxy.serve(self._proxy.reserve(listeners)))
         self._publisher.free(sandbox.bindings)
-        undo.push(self._publisher.hold, sandbox.bindings)
+        undo.push(self._publisher.hold, sandbox)
 
     def _publish(self, sandbox: Sandbox, before: Sandbox, undo: Undo) -> Sandbox:
         endpoint = sandbox.gateway_endpoint

@@ -18,6 +18,25 @@ from linkspan.model.errors import LinkspanError
 FALLBACK_RANGE = (49153, 65535)
 
 
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The container that a port is held for; `name` is what it was called then."""
+
+    id: str = ""
+    name: str = ""
+
+
+NOBODY = Owner()
+
+
+class PortTaken(LinkspanError):
+    """A container has the port (Docker's text); `owner` says which."""
+
+    def __init__(self, address: Address, port: int, owner: Owner) -> None:
+        super().__init__(f"Bind for {address}:{port} failed: port is already allocated")
+        self.owner = owner
+
+
 class AllPortsAllocated(LinkspanError):
     """No port of the range is left."""
 
@@ -45,15 +64,20 @@ class PortAllocator:
         self._ephemeral = ephemeral
         self._skipped = frozenset(skipped)
         self._lock = threading.Lock()
-        self._held: dict[tuple[str, int], set[Address]] = {}
+        self._held: dict[tuple[str, int], dict[Address, Owner]] = {}
         self._next = {"tcp": ephemeral[0], "udp": ephemeral[0], "sctp": ephemeral[0]}
 
     def claim(
-        self, protocol: str, addresses: Sequence[Address], wanted: PortRange, avoid: Collection[int] = ()
+        self,
+        protocol: str,
+        addresses: Sequence[Address],
+        wanted: PortRange,
+        avoid: Collection[int] = (),
+        owner: Owner = NOBODY,
     ) -> int:
-        """Hold one port of `wanted` on all `addresses` and return it.
+        """Hold one port of `wanted` on all `addresses` for `owner` and return it.
 
-        `avoid` are ports that turned out to be busy in the OS. Raises LinkspanError "Bind for … failed: port
+        `avoid` are ports that turned out to be busy in the OS. Raises PortTaken "Bind for … failed: port
         is already allocated" for a fixed port, AllPortsAllocated for a range.
         """
         with self._lock:
@@ -62,21 +86,21 @@ class PortAllocator:
                 port = wanted.first
             else:
                 port = self._choose(protocol, addresses, wanted, avoid)
-            self._held.setdefault((protocol, port), set()).update(addresses)
+            self._held.setdefault((protocol, port), {}).update(dict.fromkeys(addresses, owner))
             return port
 
     def _require_free(self, protocol: str, addresses: Sequence[Address], port: int) -> None:
         for address in addresses:
-            if self._taken(protocol, address, port):
-                raise LinkspanError(f"Bind for {address}:{port} failed: port is already allocated")
+            if (owner := self._owner(protocol, address, port)) is not None:
+                raise PortTaken(address, port, owner)
 
     def _taken(self, protocol: str, address: Address, port: int) -> bool:
-        held = self._held.get((protocol, port))
-        return held is not None and any(
-            address == other
-            or (address.version == other.version and (address.is_unspecified or other.is_unspecified))
-            for other in held
-        )
+        return self._owner(protocol, address, port) is not None
+
+    def _owner(self, protocol: str, address: Address, port: int) -> Owner | None:
+        """Return who holds the port on an address that is in the way of `address`."""
+        held = self._held.get((protocol, port), {})
+        return next((owner for other, owner in held.items() if _overlap(address, other)), None)
 
     def _choose(
         self, protocol: str, addresses: Sequence[Address], wanted: PortRange, avoid: Collection[int]
@@ -96,16 +120,17 @@ class PortAllocator:
         around = chain(range(start, last + 1), range(first, start))
         return (port for port in around if port not in self._skipped)
 
-    def hold(self, protocol: str, address: Address, port: int) -> None:
+    def hold(self, protocol: str, address: Address, port: int, owner: Owner = NOBODY) -> None:
         """Hold a port without asking: it is in use already (restart of the daemon)."""
         with self._lock:
-            self._held.setdefault((protocol, port), set()).add(address)
+            self._held.setdefault((protocol, port), {})[address] = owner
 
     def release(self, protocol: str, addresses: Iterable[Address], port: int) -> None:
         """Let go of a port; one that is free is no error."""
         with self._lock:
-            held = self._held.get((protocol, port), set())
-            held.difference_update(addresses)
+            held = self._held.get((protocol, port), {})
+            for address in addresses:
+                held.pop(address, None)
             if not held:
                 self._held.pop((protocol, port), None)
 
@@ -113,6 +138,10 @@ class PortAllocator:
         """Return everything that is held."""
         with self._lock:
             return [(protocol, a, port) for (protocol, port), held in self._held.items() for a in held]
+
+
+def _overlap(one: Address, other: Address) -> bool:
+    return one == other or (one.version == other.version and (one.is_unspecified or other.is_unspecified))
 
 
 def ephemeral_range(proc: Path = Path("/proc/sys/net/ipv4")) -> tuple[int, int]:

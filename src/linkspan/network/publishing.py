@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
 from linkspan.blueprint.listeners import Listener
 from linkspan.model.addresses import Address
+from linkspan.model.errors import LinkspanError
 from linkspan.model.network import Endpoint, Network
 from linkspan.model.ports import PortBinding, PublishRequest
+from linkspan.model.sandbox import Sandbox
 from linkspan.network.adapters import Proxy
 from linkspan.network.bindings import collapse, listeners
 from linkspan.network.options import BridgeOptions, bridge_options
-from linkspan.network.ports import PortAllocator, PortRange
+from linkspan.network.ports import NOBODY, Owner, PortAllocator, PortRange, PortTaken
 from linkspan.network.predefined import BRIDGE_NETWORK
 from linkspan.network.settings import NetworkSettings
 from linkspan.network.undo import Undo
@@ -33,6 +35,7 @@ class Claim:
     request: PublishRequest
     addresses: tuple[Address, ...]
     routed: bool
+    owner: Owner = NOBODY
     port: int = 0
     busy: set[int] = field(default_factory=set)
 
@@ -60,10 +63,20 @@ class Publication:
 class Publisher:
     """Claims and binds the host ports of one sandbox after the other; thread-safe."""
 
-    def __init__(self, ports: PortAllocator, proxy: Proxy, settings: NetworkSettings) -> None:
+    def __init__(
+        self,
+        ports: PortAllocator,
+        proxy: Proxy,
+        settings: NetworkSettings,
+        name: Callable[[Owner], str] = lambda owner: owner.name,
+        program: Callable[[str, Address, int], object] = lambda _protocol, _address, _port: None,
+    ) -> None:
+        """`name` is what a container is called now; `program` finds the process that has a port."""
         self._ports = ports
         self._proxy = proxy
         self._settings = settings
+        self._name = name
+        self._program = program
 
     def open(
         self,
@@ -76,7 +89,8 @@ class Publisher:
         """Bind the host ports of `requests` with a filter that drops everything; all or nothing.
 
         `former` are bindings that the sandbox had before: a port that was chosen stays what it was. Raises
-        LinkspanError with Docker's texts; what was claimed is given back by `undo`.
+        LinkspanError with Docker's texts, followed by who has the port; what was claimed is given back by
+        `undo`.
         """
         claims = self._claims(network, endpoint, requests)
         keep = _former_ports([claim.request for claim in claims], former)
@@ -109,7 +123,8 @@ class Publisher:
                 if address.version in families and self._reachable(endpoint, address)
             )
             modes = {options.mode(address.version) for address in addresses}
-            claims.append(Claim(request, addresses, modes == {"routed"}))
+            owner = Owner(endpoint.container_id, endpoint.container_name)
+            claims.append(Claim(request, addresses, modes == {"routed"}, owner))
         return claims
 
     def _default_address(self, network: Network, options: BridgeOptions) -> Address | None:
@@ -128,7 +143,13 @@ class Publisher:
         if claim.routed or not claim.addresses:
             return
         wanted = PortRange(former, former) if former else claim.wanted
-        claim.port = self._ports.claim(claim.request.protocol, claim.addresses, wanted, claim.busy)
+        try:
+            claim.port = self._ports.claim(
+                claim.request.protocol, claim.addresses, wanted, claim.busy, claim.owner
+            )
+        except PortTaken as error:
+            name = self._name(error.owner)
+            raise LinkspanError(f"{error} (by container {name})" if name else str(error)) from error
 
     def _release(self, claim: Claim) -> None:
         if claim.port:
@@ -136,21 +157,27 @@ class Publisher:
             claim.port = 0
 
     def _choose_again(self, claims: list[Claim], error: AddressInUse) -> None:
-        """Give the claim that met a busy port another one; re-raises for a fixed port or after ten tries."""
+        """Give the claim that met a busy port another one; raises for a fixed port or after ten tries."""
         claim = next((c for c in claims if _holds(c, error)), None)
         if claim is None or claim.wanted.fixed:
-            raise error
+            raise self._explained(error) from error
         claim.busy.add(claim.port)
         self._release(claim)
         if claim.wanted.first == 0 and len(claim.busy) >= ATTEMPTS:
             raise error
         self._take(claim)
 
-    def hold(self, bindings: Iterable[PortBinding]) -> None:
-        """Hold the ports of bindings that stand already (restart of the daemon)."""
-        for binding in bindings:
+    def _explained(self, error: AddressInUse) -> LinkspanError:
+        listener = error.listener
+        holder = self._program(listener.protocol, listener.host_address, error.port)
+        return error if holder is None else LinkspanError(f"{error} (by {holder})")
+
+    def hold(self, sandbox: Sandbox) -> None:
+        """Hold the ports of a sandbox that stands already (restart of the daemon)."""
+        owner = Owner(sandbox.container.id, sandbox.container.name)
+        for binding in sandbox.bindings:
             for port in _host_ports(binding):
-                self._ports.hold(binding.protocol, binding.host_address, port)
+                self._ports.hold(binding.protocol, binding.host_address, port, owner)
 
     def free(self, bindings: Iterable[PortBinding]) -> None:
         """Give the ports of bindings back to the allocator."""

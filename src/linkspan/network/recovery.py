@@ -96,7 +96,7 @@ class Recovery:
                 log.info("forgetting the sandbox of %s: its namespace is gone", sandbox.container.name)
                 self._sandboxes.forget(sandbox)
             else:
-                self._publisher.hold(sandbox.bindings)
+                self._publisher.hold(sandbox)
 
     def _predefine(self) -> None:
         for name in (HOST_NETWORK, NONE_NETWORK):

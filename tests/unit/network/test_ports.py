@@ -12,8 +12,10 @@ from linkspan.model.errors import LinkspanError
 from linkspan.network.ports import (
     FALLBACK_RANGE,
     AllPortsAllocated,
+    Owner,
     PortAllocator,
     PortRange,
+    PortTaken,
     ephemeral_range,
     reserved_ports,
 )
@@ -38,6 +40,15 @@ def test_a_fixed_port_is_given_once(ports):
     assert ports.claim("udp", (ANY4,), fixed(80)) == 80
     ports.release("tcp", (ANY4, ANY6), 80)
     assert ports.claim("tcp", (ANY4,), fixed(80)) == 80
+
+
+def test_who_has_a_port_is_told(ports):
+    ports.claim("tcp", (ANY4, ANY6), fixed(80), owner=Owner("1", "web"))
+    ports.hold("udp", LO, 53, Owner("2", "names"))
+    for protocol, address, port, name in (("tcp", LO, 80, "web"), ("udp", ANY4, 53, "names")):
+        with pytest.raises(PortTaken) as met:
+            ports.claim(protocol, (address,), fixed(port), owner=Owner("3", "other"))
+        assert met.value.owner.name == name
 
 
 def test_any_address_and_one_address_are_in_each_others_way_in_their_family(ports):

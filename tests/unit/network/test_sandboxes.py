@@ -185,7 +185,7 @@ def test_a_port_that_is_published_already_is_refused_in_dockers_words(house):
         "failed to set up container networking: driver failed programming external connectivity"
         " on endpoint other ("
     )
-    assert text.endswith("): Bind for 0.0.0.0:8080 failed: port is already allocated")
+    assert text.endswith("): Bind for 0.0.0.0:8080 failed: port is already allocated (by container web)")
     assert caught.value.status == 500
     assert house.snapshot() == before
 
