@@ -5,6 +5,7 @@ Without it `docker diff` and `docker commit` would show files that nobody made. 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 DIRECTORIES = ("dev/pts", "dev/shm", "etc", "proc", "sys")
@@ -18,7 +19,6 @@ def skeleton(data_root: Path) -> Path:
         (root / name).mkdir(parents=True, exist_ok=True, mode=0o755)
     for name in FILES:
         (root / name).touch(mode=0o644)
-    link = root / "etc" / "mtab"
-    if not link.is_symlink():
-        link.symlink_to("/proc/mounts")
+    with suppress(FileExistsError):  # made before, or at this moment for another container
+        (root / "etc" / "mtab").symlink_to("/proc/mounts")
     return root
