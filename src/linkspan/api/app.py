@@ -15,6 +15,7 @@ from linkspan.api import (
     networks,
     streams,
     system,
+    usage,
     versions,
     volumes,
 )
@@ -22,7 +23,7 @@ from linkspan.api.context import BODY_LIMIT, ENGINE, VERSION, Handler, json_resp
 from linkspan.engine.engine import Engine
 from linkspan.model.errors import InvalidParameter
 
-RESOURCES = (system, containers, streams, exec, archive, images, networks, volumes, events)
+RESOURCES = (system, usage, containers, streams, exec, archive, images, networks, volumes, events)
 
 
 def application(engine: Engine) -> web.Application:
