@@ -1,5 +1,7 @@
 """Packet walks with real packets, numbered as in Docker's own list: who reaches whom, and by what address.
 
+The same matrix runs on every backend, with and without the userland proxy.
+
     internet 198.51.100.9 ── wan0 ┐        ┌ br1 172.18.0.1 ── c1 .2, c2 .3
                                   ├─ host ─┤
     lan 10.0.0.9 ─────────── eth0 ┘        └ br2 172.19.0.1 ── d .2 (publishes 8080 -> 80), e .3
@@ -11,6 +13,7 @@ together in the end-to-end tests (walk 6 with the proxy, too). Walk 12 is the re
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import struct
 import time
@@ -30,7 +33,9 @@ from linkspan.blueprint.facts import (
     Publish,
     SkipOwnBridge,
 )
+from linkspan.firewall.backend import Firewall
 from linkspan.firewall.iptables import IptablesFirewall
+from linkspan.firewall.nftables import NftablesFirewall
 
 HOST, LAN, UPLINK, INTERNET = "10.0.0.5", "10.0.0.9", "198.51.100.1", "198.51.100.9"
 C1, C2, D, E = "172.18.0.2", "172.18.0.3", "172.19.0.2", "172.19.0.3"
@@ -45,10 +50,10 @@ class World:
     """The topology with two networks on it, and a firewall that is started."""
 
     topology: object
-    binary: str
+    backend: str
     proxy: bool
     accept_mark: str = ""
-    firewall: IptablesFirewall = field(init=False)
+    firewall: Firewall = field(init=False)
 
     def __post_init__(self) -> None:
         self.host, self.lan = self.topology.host, self.topology.lan
@@ -59,10 +64,21 @@ class World:
         if not self.proxy:
             for link in ("br1", "br2"):
                 self.host.sysctl(f"net/ipv4/conf/{link}/route_localnet", 1)
-        self.firewall = IptablesFirewall(
-            self.binary, userland_proxy=self.proxy, accept_mark=self.accept_mark, ip6tables=True
-        )
+        options = {"userland_proxy": self.proxy, "accept_mark": self.accept_mark}
+        if self.backend == "nftables":
+            self.firewall = NftablesFirewall(**options)
+        else:
+            self.firewall = IptablesFirewall(self.backend, **options)
         self.host.call(self.firewall.start)
+
+    def close(self) -> None:
+        """Give up the connections that would keep the namespace alive."""
+        if isinstance(self.firewall, NftablesFirewall):
+            self.firewall.close()
+
+    def command(self, iptables: str, nft: str) -> None:
+        """Do the same by hand with the program that belongs to the backend."""
+        self.host.run(f"nft {nft}" if self.backend == "nftables" else f"{self.backend} {iptables}")
 
     def add(self, *facts: Fact) -> None:
         self.host.call(self.firewall.add, facts)
@@ -102,16 +118,17 @@ class World:
         return fact
 
 
-@pytest.fixture(
-    params=[
-        pytest.param(("iptables-nft", True), id="nft-proxy"),
-        pytest.param(("iptables-nft", False), id="nft-noproxy"),
-        pytest.param(("iptables-legacy", True), id="legacy-proxy"),
-        pytest.param(("iptables-legacy", False), id="legacy-noproxy"),
-    ]
-)
-def bare(request, topology) -> World:
-    return World(topology, *request.param)
+def _name(setting: tuple[str, bool]) -> str:
+    return f"{setting[0]}-{'proxy' if setting[1] else 'noproxy'}"
+
+
+BACKENDS = ("iptables-nft", "iptables-legacy", "nftables")
+
+
+@pytest.fixture(params=[(backend, proxy) for backend in BACKENDS for proxy in (True, False)], ids=_name)
+def bare(request, topology) -> Iterator[World]:
+    with contextlib.closing(World(topology, *request.param)) as made:
+        yield made
 
 
 @pytest.fixture
@@ -192,7 +209,9 @@ def test_walk_3_with_a_given_source_address(bare: World) -> None:
 
 
 def test_walks_3_and_4_do_not_need_forwards_policy(world: World) -> None:
-    world.host.run(f"{world.binary} -P FORWARD DROP")
+    if world.backend == "nftables":
+        pytest.skip("another table's drop counts whatever ours says: see test_obstacles.py")
+    world.host.run(f"{world.backend} -P FORWARD DROP")
     world.internet.serve(80)
     assert world.c1.ask(INTERNET, 80) == f"{UPLINK} 80"
     assert world.lan.ask(HOST, 8080) == f"{LAN} 80"
@@ -207,8 +226,11 @@ def test_walk_4_a_lan_client_is_seen_by_its_own_address(world: World) -> None:
         world.lan.ask(HOST, 8080)
 
 
-def test_walk_4_docker_user_has_the_first_word(world: World) -> None:
-    world.host.run(f"{world.binary} -I DOCKER-USER -i eth0 -s {LAN} -j DROP")
+def test_walk_4_the_users_chain_has_the_first_word(world: World) -> None:
+    world.command(
+        f"-I DOCKER-USER -i eth0 -s {LAN} -j DROP",
+        f"add rule ip linkspan user iifname eth0 ip saddr {LAN} drop",
+    )
     with DROPPED:
         world.lan.ask(HOST, 8080, timeout=0.3)
     assert world.internet.ask(UPLINK, 8080) == f"{INTERNET} 80"
@@ -294,15 +316,16 @@ def test_walk_10_to_a_nat_unprotected_network(bare: World) -> None:
     assert bare.lan.ask(HOST, 8080) == f"{LAN} 80"
 
 
-@pytest.mark.parametrize("binary", ["iptables-nft", "iptables-legacy"])
-def test_walk_10_with_an_accepted_mark(topology, binary: str) -> None:
-    world = World(topology, binary, proxy=True, accept_mark="0x1/0x1")
-    world.network("br2", "172.19.0.0/16")
-    world.container(D, "br2", drop=False).serve(81)
-    with DROPPED:
-        world.lan.ask(D, 81, timeout=0.3)
-    world.host.run(f"{binary} -t mangle -A PREROUTING -i eth0 -j MARK --set-mark 3")
-    assert world.lan.ask(D, 81) == f"{LAN} 81"
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_walk_10_with_an_accepted_mark(topology, backend: str) -> None:
+    with contextlib.closing(World(topology, backend, proxy=True, accept_mark="0x1/0x1")) as world:
+        world.network("br2", "172.19.0.0/16")
+        world.container(D, "br2", drop=False).serve(81)
+        with DROPPED:
+            world.lan.ask(D, 81, timeout=0.3)
+        program = "iptables-nft" if backend == "nftables" else backend
+        world.host.run(f"{program} -t mangle -A PREROUTING -i eth0 -j MARK --set-mark 3")
+        assert world.lan.ask(D, 81) == f"{LAN} 81"
 
 
 def test_walk_11_a_forged_loopback_packet(bare: World) -> None:
