@@ -80,6 +80,13 @@ def subnets_in_use(netlink: Netlink) -> list[Subnet]:
     return list(dict.fromkeys(found))
 
 
+def uplink(netlink: Netlink) -> int:
+    """Return the index of the link with the default route of the main table, IPv4 first; 0 if none."""
+    found = [r for r in dump(netlink) if r.destination.prefixlen == 0 and r.table == _MAIN and r.link]
+    found.sort(key=lambda route: route.destination.version)
+    return found[0].link if found else 0
+
+
 def get(netlink: Netlink, destination: Address) -> RouteState:
     """Return the way that a packet to `destination` would take; raises NetlinkError, ENETUNREACH if none."""
     bits = _BITS[destination.version]

@@ -58,7 +58,9 @@ class Network:
 
     `bridge` is the host's link name for bridge networks, "" for others. `adopted` is true for a link that was
     there before the network and must outlive it. `created` is RFC 3339 text. `subnets_configured` is true
-    when the user gave the subnets: only then may an endpoint ask for a fixed address.
+    when the user gave the subnets: only then may an endpoint ask for a fixed address. `mtu` in bytes is what
+    the host's uplink had when the network was made, 0 if unknown; an option overrules it.
+    `foreign_addresses` are those that an adopted bridge had before: they stay when the network goes.
     """
 
     id: str
@@ -81,6 +83,8 @@ class Network:
     bridge: str = ""
     adopted: bool = False
     subnets_configured: bool = False
+    mtu: int = 0
+    foreign_addresses: tuple[IPv4Interface | IPv6Interface, ...] = ()
 
     def option(self, key: str, default: str = "") -> str:
         """Return the driver option `key`, or `default`."""

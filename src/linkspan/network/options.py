@@ -13,6 +13,10 @@ BRIDGE = "com.docker.network.bridge."
 MTU = "com.docker.network.driver.mtu"
 IFACE_PREFIX = "com.docker.network.container_iface_prefix"
 HOST_SOURCE = {4: "com.docker.network.host_ipv4", 6: "com.docker.network.host_ipv6"}
+ADVERTISE_COUNT = "com.docker.network.advertise_addr_nmsgs"
+ADVERTISE_INTERVAL = "com.docker.network.advertise_addr_ms"
+ENABLE_FAMILY = {4: "com.docker.network.enable_ipv4", 6: "com.docker.network.enable_ipv6"}
+DEFAULT_MTU = 1500
 GATEWAY_MODES = ("nat", "nat-unprotected", "routed", "isolated")
 ENDPOINT_MAC = "com.docker.network.endpoint.macaddress"
 ENDPOINT_IFNAME = "com.docker.network.endpoint.ifname"
@@ -24,7 +28,11 @@ _FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
 
 @dataclass(frozen=True, slots=True)
 class BridgeOptions:
-    """What the `-o` options of a bridge network say; the defaults are Docker's."""
+    """What the `-o` options of a bridge network say; the defaults are Docker's.
+
+    `mtu` is in bytes; `advertise` is how often a new interface tells its addresses, every
+    `advertise_interval` seconds.
+    """
 
     icc: bool = True
     masquerade: bool = True
@@ -35,6 +43,8 @@ class BridgeOptions:
     sources: tuple[Address | None, Address | None] = (None, None)
     trusted: tuple[str, ...] = ()
     interface_prefix: str = "eth"
+    advertise: int = 3
+    advertise_interval: float = 1.0
 
     def mode(self, version: int) -> str:
         """Return the gateway mode of one family: nat, nat-unprotected, routed or isolated."""
@@ -54,11 +64,13 @@ def bridge_options(network: Network) -> BridgeOptions:
         masquerade=_flag(given, BRIDGE + "enable_ip_masquerade", True),
         inhibit_ipv4=_flag(given, BRIDGE + "inhibit_ipv4", False),
         host_binding=_address(given, BRIDGE + "host_binding_ipv4"),
-        mtu=_mtu(given),
+        mtu=_mtu(given) or network.mtu or DEFAULT_MTU,
         modes=(_mode(given, "ipv4", network.internal), _mode(given, "ipv6", network.internal)),
         sources=(_address(given, HOST_SOURCE[4]), _address(given, HOST_SOURCE[6])),
         trusted=tuple(name for name in trusted.split(":") if name),
         interface_prefix=given.get(IFACE_PREFIX) or "eth",
+        advertise=_number(given, ADVERTISE_COUNT, 3, 0, 3),
+        advertise_interval=_number(given, ADVERTISE_INTERVAL, 1000, 100, 2000) / 1000,
     )
 
 
@@ -76,12 +88,22 @@ def _flag(given: dict[str, str], key: str, default: bool) -> bool:
 def _mtu(given: dict[str, str]) -> int:
     text = given.get(MTU, "")
     if not text or text == "0":
-        return 1500
+        return 0
     if not text.isdigit():
         reason = f'strconv.Atoi: parsing "{text}": invalid syntax'
         raise InvalidParameter(f"failed to parse {MTU} value: {reason}")
     if not 68 <= int(text) <= 65535:
         raise InvalidParameter(f"invalid MTU {text}: it must be between 68 and 65535")
+    return int(text)
+
+
+def _number(given: dict[str, str], key: str, default: int, least: int, most: int) -> int:
+    """Return a whole number within its limits. Source of the text: moby, netutils."""
+    text = given.get(key, "")
+    if not text:
+        return default
+    if not text.isdigit() or not least <= int(text) <= most:
+        raise InvalidParameter(f"{key} must be in the range {least} to {most}")
     return int(text)
 
 

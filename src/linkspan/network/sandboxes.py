@@ -119,6 +119,7 @@ class Sandboxes:
         )
         self._kernel.apply(parts + sysctls)
         undo.push(self._kernel.detach_links, parts)
+        self._kernel.announce(self._wanted.announcements(sandbox.endpoints))
 
     def _open(self, sandbox: Sandbox, publication: Publication, undo: Undo) -> None:
         facts = self._wanted.sandbox_facts(sandbox)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from linkspan.blueprint.announcements import Announcement
 from linkspan.blueprint.facts import Fact
 from linkspan.blueprint.listeners import Listener
 from linkspan.blueprint.parts import Part, Route
@@ -16,7 +17,7 @@ from linkspan.model.sandbox import Sandbox
 from linkspan.network import gateway
 from linkspan.network.bindings import listeners, publish_facts
 from linkspan.network.drivers import driver
-from linkspan.network.drivers.bridge import default_route
+from linkspan.network.drivers.attachment import announcement, default_route
 from linkspan.network.settings import NetworkSettings
 
 
@@ -42,6 +43,10 @@ class Wanted:
         """Return the links of one endpoint, without default routes."""
         network = self.network(endpoint.network_id)
         return driver(network.driver).endpoint_parts(network, endpoint, self.settings)
+
+    def announcements(self, endpoints: tuple[Endpoint, ...]) -> tuple[Announcement, ...]:
+        """Return what new endpoints tell their neighbours."""
+        return tuple(announcement(self.network(e.network_id), e) for e in endpoints if e.link)
 
     def endpoint_facts(self, endpoint: Endpoint) -> tuple[Fact, ...]:
         """Return the firewall facts of one endpoint, without published ports."""

@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from ipaddress import ip_interface
 
 from linkspan.blueprint.facts import DirectAccessDrop, Fact, Fence, Masquerade, SkipOwnBridge
-from linkspan.blueprint.parts import Address, Bridge, Part, Route, Sysctl, VethPair
+from linkspan.blueprint.parts import Address, Bridge, Part, Sysctl, VethPair
 from linkspan.model.addresses import Interface
 from linkspan.model.network import Endpoint, Network, Pool
+from linkspan.network.drivers.attachment import inner_parts
 from linkspan.network.names import bridge_mac, endpoint_owner, network_owner
-from linkspan.network.options import ENDPOINT_SYSCTLS, BridgeOptions, bridge_options
+from linkspan.network.options import BridgeOptions, bridge_options
 from linkspan.network.settings import NetworkSettings
 
 LINK_LOCAL = ip_interface("fe80::1/64")
@@ -31,7 +32,11 @@ def network_parts(network: Network, settings: NetworkSettings) -> tuple[Part, ..
             owner=network_owner(network.id),
         ),
         *_bridge_sysctls(network, options, settings),
-        *(Address(network.bridge, interface) for interface in bridge_addresses(network)),
+        *(
+            Address(network.bridge, interface)
+            for interface in bridge_addresses(network)
+            if interface not in network.foreign_addresses
+        ),
     )
 
 
@@ -44,9 +49,12 @@ def _bridge_sysctls(network: Network, options: BridgeOptions, settings: NetworkS
         yield Sysctl("net.bridge.bridge-nf-call-iptables", "1", needed=needed)
         if network.enable_ipv6:
             yield Sysctl("net.bridge.bridge-nf-call-ip6tables", "1", needed=needed)
-    if network.enable_ipv6:
+    if network.enable_ipv6 and settings.ip_forward:
         yield Sysctl("net.ipv6.conf.default.forwarding", "1")
         yield Sysctl("net.ipv6.conf.all.forwarding", "1")
+    if network.enable_ipv6 and options.mode(6) == "isolated":
+        # Without it the bridge would have a link-local address, and the host would be a neighbour.
+        yield Sysctl(f"net.ipv6.conf.{network.bridge}.disable_ipv6", "1", needed=False)
 
 
 def bridge_addresses(network: Network) -> Iterator[Interface]:
@@ -88,43 +96,17 @@ def _pool_facts(
 
 def endpoint_parts(network: Network, endpoint: Endpoint, settings: NetworkSettings) -> tuple[Part, ...]:
     """Return the veth pair of an endpoint and what belongs on its inner end; default routes are not here."""
-    link, sandbox = endpoint.link, endpoint.sandbox
     pair = VethPair(
         endpoint.host_link,
-        link,
-        sandbox,
+        endpoint.link,
+        endpoint.sandbox,
         network.bridge,
         mac=endpoint.mac,
         mtu=bridge_options(network).mtu,
         hairpin=not settings.userland_proxy,
         owner=endpoint_owner(endpoint.id, endpoint.container_name),
     )
-    return (
-        pair,
-        Sysctl(f"net.ipv6.conf.{link}.disable_ipv6", "0" if endpoint.ipv6 else "1", sandbox, needed=False),
-        *(Address(link, interface, sandbox) for interface in _interfaces(endpoint)),
-        *_endpoint_sysctls(endpoint),
-    )
-
-
-def _interfaces(endpoint: Endpoint) -> Iterator[Interface]:
-    yield from (interface for interface in (endpoint.ipv4, endpoint.ipv6) if interface is not None)
-    for address in endpoint.config.link_local:
-        yield ip_interface(f"{address}/{16 if address.version == 4 else 64}")
-
-
-def _endpoint_sysctls(endpoint: Endpoint) -> Iterator[Sysctl]:
-    text = dict(endpoint.config.driver_opts).get(ENDPOINT_SYSCTLS, "")
-    for assignment in filter(None, text.split(",")):
-        key, _, value = assignment.partition("=")
-        named = key.replace("IFNAME", endpoint.link).replace("ifname", endpoint.link)
-        yield Sysctl(named, value, endpoint.sandbox)
-
-
-def default_route(endpoint: Endpoint, version: int) -> Route:
-    """Return the default route of one family through an endpoint's gateway."""
-    gateway = endpoint.gateway4 if version == 4 else endpoint.gateway6
-    return Route(endpoint.link, gateway, sandbox=endpoint.sandbox)
+    return (pair, *inner_parts(endpoint))
 
 
 def endpoint_facts(network: Network, endpoint: Endpoint, settings: NetworkSettings) -> tuple[Fact, ...]:

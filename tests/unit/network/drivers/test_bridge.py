@@ -10,7 +10,7 @@ from linkspan.blueprint.facts import DirectAccessDrop, Fence, Masquerade, SkipOw
 from linkspan.blueprint.parts import Address, Bridge, Route, Sysctl, VethPair
 from linkspan.model.errors import Forbidden, NotFound
 from linkspan.model.network import Endpoint, EndpointConfig, Network, Pool
-from linkspan.network.drivers import bridge, driver, host, null
+from linkspan.network.drivers import attachment, bridge, driver, host, null
 from linkspan.network.options import BRIDGE, ENDPOINT_SYSCTLS, HOST_SOURCE
 from linkspan.network.settings import NetworkSettings
 
@@ -120,8 +120,8 @@ def test_an_endpoint():
         Sysctl("net.ipv6.conf.eth0.disable_ipv6", "1", "/netns/c1", needed=False),
         Address("eth0", ip_interface("10.0.0.2/24"), "/netns/c1"),
     )
-    assert bridge.default_route(ENDPOINT, 4) == Route("eth0", ip_address("10.0.0.1"), sandbox="/netns/c1")
-    assert bridge.default_route(ENDPOINT, 6).gateway == ip_address("fd00::1")
+    assert attachment.default_route(ENDPOINT, 4) == Route("eth0", ip_address("10.0.0.1"), sandbox="/netns/c1")
+    assert attachment.default_route(ENDPOINT, 6).gateway == ip_address("fd00::1")
 
 
 def test_link_local_addresses_and_sysctls_of_an_endpoint():
