@@ -49,6 +49,13 @@ def _of_family(spec: NetworkSpec, version: int) -> list[PoolRequest]:
     return [pool for pool in spec.pools if (4 if pool.subnet is None else pool.subnet.version) == version]
 
 
+def with_defaults(spec: NetworkSpec, defaults: Iterable[tuple[str, str, str]]) -> NetworkSpec:
+    """Return `spec` with the daemon's (driver, key, value) options that it does not set itself."""
+    own = dict(spec.options)
+    added = tuple((key, value) for driver, key, value in defaults if driver == spec.driver and key not in own)
+    return replace(spec, options=(*spec.options, *added))
+
+
 def design(
     spec: NetworkSpec, existing: Iterable[Network], in_use: Iterable[Subnet], blocks: Iterable[AddressPool]
 ) -> Network:

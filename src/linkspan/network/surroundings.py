@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 from linkspan.model.addresses import Subnet
 
+#: The host's own file, and where systemd-resolved keeps the servers that its stub asks.
+RESOLVER_FILES = (Path("/etc/resolv.conf"), Path("/run/systemd/resolve/resolv.conf"))
 
-def resolver_subnets(resolv_conf: Path = Path("/etc/resolv.conf")) -> list[Subnet]:
+
+def resolver_subnets(files: Sequence[Path] = RESOLVER_FILES) -> list[Subnet]:
     """Return the host's name servers as prefixes of one address, so that no chosen subnet hides them."""
-    try:
-        lines = resolv_conf.read_text().splitlines()
-    except OSError:
-        return []
-    return list(_resolvers(lines))
+    found: list[Subnet] = []
+    for path in files:
+        with suppress(OSError):
+            found += _resolvers(path.read_text().splitlines())
+    return list(dict.fromkeys(found))
 
 
 def _resolvers(lines: list[str]) -> Iterator[Subnet]:

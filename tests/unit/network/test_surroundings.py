@@ -12,8 +12,10 @@ def test_resolvers(tmp_path):
     path.write_text(
         "# nameserver 1.1.1.1\nnameserver 172.17.0.53\nnameserver fe80::1%eth0\nnameserver x\nsearch a\n"
     )
-    assert [str(subnet) for subnet in resolver_subnets(path)] == ["172.17.0.53/32", "fe80::1/128"]
-    assert resolver_subnets(tmp_path / "missing") == []
+    behind = tmp_path / "resolved.conf"
+    behind.write_text("nameserver 172.17.0.53\nnameserver 10.1.1.1\n")
+    found = resolver_subnets((path, tmp_path / "missing", behind))
+    assert [str(subnet) for subnet in found] == ["172.17.0.53/32", "fe80::1/128", "10.1.1.1/32"]
 
 
 def test_mounts(tmp_path):
