@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 
@@ -80,3 +81,36 @@ def test_killed_daemon_takes_over_records_ends_and_restarts(own_stage):
     assert stage.docker("logs", "ends").out == "last words\n"
     stage.until(lambda: state(stage, "back")["Running"])
     assert "goes" not in stage.docker("ps", "-a", "--format", "{{.Names}}").lines
+
+
+def test_start_and_removal_at_once_leave_nothing(stage):
+    before = stage.snapshot()
+    for number in range(5):
+        name = f"both{number}"
+        stage.docker("create", "--name", name, "-p", "8080:80", "busybox", "sleep", "1000")
+        with ThreadPoolExecutor(2) as both:
+            both.submit(stage.docker, "start", name, check=False)
+            assert both.submit(stage.docker, "rm", "-f", name).result().text == name
+    assert stage.docker("ps", "-aq").out == ""
+    stage.unchanged_since(before)
+
+
+def test_what_takes_space(stage):
+    stage.docker(
+        "run",
+        "-d",
+        "--name",
+        "big",
+        "-v",
+        "named:/v",
+        "busybox",
+        "sh",
+        "-c",
+        "head -c 70000 /dev/zero > /f; sleep 1000",
+    )
+    stage.until(lambda: "70kB" in stage.docker("ps", "--size").out)
+    lines = stage.docker("system", "df").lines
+    assert [line.split()[:2] for line in lines[1:3]] == [["Images", "1"], ["Containers", "1"]]
+    assert "named" in stage.docker("system", "df", "-v").out
+    stage.docker("rm", "-f", "big")
+    stage.docker("volume", "rm", "named")

@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 
 START_PATIENCE = 10.0
 ABORTED = 126
+REMEMBERED = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +116,17 @@ class Execs:
         """Create a session; Conflict when the container does not run."""
         managed = self._house.registry.find(reference)
         _refuse_idle(managed)
+        self._tidy()
         session = Exec(managed, config)
         self._known[session.id] = session
         self._tell(session, f"exec_create: {' '.join(config.args)}")
         return session
+
+    def _tidy(self) -> None:
+        """Forget the oldest of the sessions that have ended, when there are too many to remember."""
+        ended = [id for id, session in self._known.items() if session.exit_code is not None]
+        for id in ended[: max(0, len(ended) - REMEMBERED)]:
+            del self._known[id]
 
     def find(self, id: str) -> Exec:
         """Return a session, or raise NotFound with Docker's text."""

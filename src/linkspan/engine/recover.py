@@ -67,9 +67,8 @@ class Recovery:
                 managed.change_state(running=False, restarting=False)
                 await self._house.registry.save(managed)
             elif managed.state.running:
-                self._supervisor.stopping = True
-                await self._supervisor.ended(managed, status or ExitStatus(LOST, False, time.time_ns()))
-                self._supervisor.stopping = False
+                status = status or ExitStatus(LOST, False, time.time_ns())
+                await self._supervisor.ended(managed, status, restart=False)
             if managed.state.removing or managed.container.auto_remove:
                 await self._remove(managed)
 

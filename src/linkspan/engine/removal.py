@@ -28,16 +28,21 @@ class Removal:
     async def remove(self, reference: str, force: bool = False, volumes: bool = False) -> None:
         """Remove a container; Conflict with Docker's text when it runs and `force` is not given."""
         managed = self._house.registry.find(reference)
+        while not await self._removed(managed, reference, force, volumes):
+            log.debug("%s was started while it was being removed", managed.container.name)
+
+    async def _removed(self, managed: Managed, reference: str, force: bool, volumes: bool) -> bool:
+        """Try once; False when somebody started it in between."""
         if managed.state.running:
             await self._end(managed, force)
         async with managed.lock:
-            if managed.gone:
-                if force:
-                    return
+            if managed.gone and not force:
                 raise NotFound(f"No such container: {reference}")
             if managed.state.running:
-                raise Conflict(_refusal(managed))
-            await self.finish(managed, volumes)
+                return False
+            if not managed.gone:
+                await self.finish(managed, volumes)
+        return True
 
     async def _end(self, managed: Managed, force: bool) -> None:
         if not force:

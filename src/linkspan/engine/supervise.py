@@ -83,14 +83,21 @@ class Supervisor:
         run = house.workers.run
         await asyncio.gather(run(_take_down, name, process), run(_take_down, name, sandbox))
 
-    async def ended(self, managed: Managed, status: ExitStatus) -> None:
-        """Record an exit, tell it, and start again if the policy says so. The caller holds the lock."""
+    async def ended(self, managed: Managed, status: ExitStatus, restart: bool = True) -> None:
+        """Record an exit, tell it, and with `restart` start again if the policy says so.
+
+        The caller holds the lock.
+        """
         run = time.monotonic() - managed.started
-        again = not self.stopping and should_restart(
-            managed.container.host_config["RestartPolicy"],
-            status.code,
-            managed.container.restart_count,
-            managed.container.stopped_by_user,
+        again = (
+            restart
+            and not self.stopping
+            and should_restart(
+                managed.container.host_config["RestartPolicy"],
+                status.code,
+                managed.container.restart_count,
+                managed.container.stopped_by_user,
+            )
         )
         managed.change_state(
             running=again,
