@@ -92,7 +92,7 @@ def _cut(output: str, expected: tuple[str, ...]) -> str:
 def start(demo: Demo) -> None:
     demo.chapter("1. The engine starts")
     demo.say("A host in a namespace of its own, with a LAN (10.0.0.0/24) and an internet behind its router.")
-    demo.type("ip -br addr", r"eth0.*10\.0\.0\.5/24", r"eth1.*192\.0\.2\.2/24")
+    demo.type("ip -br addr", r"eth0.*10\.0\.0\.5/24", r"eth1.*100\.64\.0\.2/24")
     print(f"{GREEN}host${END} linkspan daemon &")
     demo.lab.daemon()
     demo.type("docker version --format '{{.Server.Version}}, API {{.Server.APIVersion}}'", r"API 1\.\d+")

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
 
 import pytest
+
+from linkspan.lab.lab import installed
 
 
 @pytest.fixture
@@ -91,6 +95,20 @@ def test_events_version_info(linkspan, stage):
     )
     assert "API version:" in linkspan("version").out
     assert "Containers: 1" in linkspan("info").out
+
+
+def test_a_terminal(stage):
+    command = f"{installed('linkspan')} run --rm -it busybox sh -c 'tty; stty size; exit 3'"
+    done = subprocess.run(
+        ["script", "-qec", f"stty rows 33 cols 77; {command}", "/dev/null"],
+        env={**os.environ, **stage.lab.client_env},
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    assert done.returncode == 3, done.stdout
+    assert "/dev/" in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -31,9 +31,9 @@ def test_ephemeral_ports_go_on_and_do_not_repeat(stage):
 
 
 def test_host_address_limits_where_it_answers(stage):
-    stage.web("c1", "-p", "192.0.2.2:8080:80")
-    assert ports(stage, "c1") == "80/tcp -> 192.0.2.2:8080"
-    assert stage.get("internet", "http://192.0.2.2:8080/")
+    stage.web("c1", "-p", "100.64.0.2:8080:80")
+    assert ports(stage, "c1") == "80/tcp -> 100.64.0.2:8080"
+    assert stage.get("internet", "http://100.64.0.2:8080/")
     assert stage.get("lan", "http://10.0.0.5:8080/", timeout=1) == ""
 
 
@@ -173,8 +173,8 @@ def test_nobody_else_can_take_a_published_port(stage):
 
 def test_the_same_port_on_different_addresses(stage):
     stage.web("c1", "-p", "10.0.0.5:8080:80")
-    stage.web("c2", "-p", "192.0.2.2:8080:80")
-    assert stage.get("lan", "http://10.0.0.5:8080/") != stage.get("internet", "http://192.0.2.2:8080/")
+    stage.web("c2", "-p", "100.64.0.2:8080:80")
+    assert stage.get("lan", "http://10.0.0.5:8080/") != stage.get("internet", "http://100.64.0.2:8080/")
 
 
 def test_tcp_and_udp_of_the_same_number(stage):

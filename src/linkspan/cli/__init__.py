@@ -83,6 +83,10 @@ def _dispatch(words: list[str]) -> int:
     host, words = _global_flags(words)
     if words[:1] == ["daemon"]:
         return daemon_main(words[1:])
+    if words[:1] == ["compose"]:
+        from linkspan.cli import compose
+
+        return compose.main(words[1:], host)
     if not words or words[0] in ("help", "--help", "-h"):
         return _help(words[1:])
     if words[0] in ("--version", "-v"):

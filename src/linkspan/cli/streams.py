@@ -123,8 +123,19 @@ class RawTerminal:
         termios.tcsetattr(self._descriptor, termios.TCSADRAIN, self._before)
 
     def _tell(self) -> None:
+        """A process that is just starting or has ended has no terminal yet: docker tries ten times, too."""
+        import time
+
+        from linkspan.cli.client import ClientError
+
         width, height = os.get_terminal_size(self._descriptor)
-        self._resized(height, width)
+        for attempt in range(10):
+            try:
+                self._resized(height, width)
+            except ClientError:
+                time.sleep(0.01 * attempt)
+            else:
+                return
 
 
 def moment(text: str) -> str | None:

@@ -28,7 +28,7 @@ class Lab:
             print(lab.run("lan", "curl", "-s", "http://10.0.0.5:8080/").out)
 
     Three places, each with network, mount and process namespaces of its own: "host" (eth0 10.0.0.5 on the
-    LAN, eth1 192.0.2.2 to the internet, a private /sys, /run and /etc/resolv.conf), "lan" (10.0.0.9) and
+    LAN, eth1 100.64.0.2 to the internet, a private /sys, /run and /etc/resolv.conf), "lan" (10.0.0.9) and
     "internet" (198.51.100.1 and the resolver's address 198.51.100.53, behind the host's default route; it
     knows no way back to container addresses). No link leads to the machine below. Everything ends with the
     lab, also when this process is killed.
