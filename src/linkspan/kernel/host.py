@@ -15,13 +15,16 @@ from pathlib import Path
 from queue import Empty, LifoQueue
 from typing import TypeVar
 
+from linkspan.blueprint.announcements import Announcement
 from linkspan.blueprint.parts import Part, VethPair
-from linkspan.kernel import addresses, apply, conntrack, links, namespaces, routes
+from linkspan.kernel import addresses, apply, conntrack, links, namespaces, routes, ways
+from linkspan.kernel.announce import Announcer
 from linkspan.kernel.links import LinkState, LinkStatistics
 from linkspan.kernel.namespaces import Visitor
 from linkspan.kernel.reaper import Reaper
 from linkspan.kernel.routes import RouteState
 from linkspan.kernel.spaces import Spaces
+from linkspan.kernel.ways import Way
 from linkspan.kernel.wire import Netlink
 from linkspan.model.addresses import Address, Interface, Subnet
 
@@ -42,9 +45,11 @@ class HostKernel:
         self._idle.put(Netlink())
         self._tracking: LifoQueue[Netlink] = LifoQueue()
         self._reaper = Reaper(self._delete)
+        self._announcer = Announcer(self._visitor.inside)
 
     def close(self) -> None:
         """Close every socket; nobody may be at work with it any more."""
+        self._announcer.close()
         for pool in (self._idle, self._tracking):
             while not pool.empty():
                 pool.get_nowait().close()
@@ -169,10 +174,27 @@ class HostKernel:
         with apply.explained("reading the routes"), self._spaces() as spaces:
             return routes.dump(spaces.netlink(sandbox))
 
+    def ways(self) -> list[Way]:
+        """Return the host's routes that lead somewhere, those of the main table first; raises KernelError."""
+        with apply.explained("reading the routes"), self._spaces() as spaces:
+            names = {link.index: link.name for link in links.dump(spaces.host)}
+            return ways.dump(spaces.host, names)
+
     def route_to(self, destination: Address, sandbox: str = "") -> RouteState:
         """Return the way of a packet to `destination`; raises KernelError, ENETUNREACH when there is none."""
         with apply.explained(f"looking for the route to {destination}"), self._spaces() as spaces:
             return routes.get(spaces.netlink(sandbox), destination)
+
+    def uplink_mtu(self) -> int:
+        """Return the MTU of the link with the host's default route (IPv4 first), 0 without such a route."""
+        with apply.explained("looking for the default route"), self._spaces() as spaces:
+            index = routes.uplink(spaces.host)
+            found = [link.mtu for link in links.dump(spaces.host) if link.index == index]
+        return found[0] if found else 0
+
+    def announce(self, announcements: Sequence[Announcement]) -> None:
+        """Tell the neighbours of new interfaces their MAC addresses, soon and without anybody waiting."""
+        self._announcer.announce(announcements)
 
     def in_sandbox(self, path: str, function: Callable[[], T]) -> T:
         """Return `function()`, run inside the namespace at `path` ("": the host); its sockets stay in there.

@@ -12,7 +12,8 @@ from linkspan.model.errors import Forbidden
 from linkspan.model.network import Endpoint, Network, NetworkSpec
 from linkspan.network.adapters import Filter, Kernel
 from linkspan.network.config_networks import config_only, from_config
-from linkspan.network.design import check_spec, design
+from linkspan.network.design import check_spec, design, with_defaults
+from linkspan.network.overlaps import refuse_overlaps
 from linkspan.network.predefined import is_predefined
 from linkspan.network.registry import NETWORK, Registry
 from linkspan.network.settings import NetworkSettings
@@ -55,14 +56,26 @@ class Networks:
                 template = config_only(spec)
                 self._registry.add_network(template)
                 return template
-            network = design(from_config(spec, existing), existing, self.in_use(), self.blocks)
-            if (link := self._kernel.link(network.bridge)) is not None:
-                if link.kind != "bridge":
-                    raise Forbidden(f"existing interface {network.bridge} is not a bridge")
-                network = replace(network, adopted=True)
+            wanted = with_defaults(from_config(spec, existing), self._settings.default_network_options)
+            network = design(wanted, existing, self.in_use(), self.blocks)
+            network = self._found(replace(network, mtu=self._kernel.uplink_mtu()))
+            refuse_overlaps(network, self._kernel.ways())
             with Undo() as undo:
                 self._build(network, undo)
         return network
+
+    def _found(self, network: Network) -> Network:
+        """Adopt the bridge of that name that the host may have already, with what it has."""
+        if (link := self._kernel.link(network.bridge)) is None:
+            return network
+        if link.kind != "bridge":
+            raise Forbidden(f"existing interface {network.bridge} is not a bridge")
+        return replace(
+            network,
+            adopted=True,
+            mtu=link.mtu,
+            foreign_addresses=tuple(self._kernel.addresses(network.bridge)),
+        )
 
     def _build(self, network: Network, undo: Undo) -> None:
         store = self._registry.store

@@ -14,6 +14,7 @@ import pytest
 from linkspan.blueprint.facts import Fact
 from linkspan.blueprint.listeners import Listener
 from linkspan.blueprint.parts import Address, Bridge, Part, VethPair
+from linkspan.kernel.ways import Way
 from linkspan.model.errors import KernelError
 from linkspan.model.network import EndpointConfig, EndpointRequest, NetworkSpec, PoolRequest
 from linkspan.model.ports import PublishRequest
@@ -59,6 +60,8 @@ class FakeKernel:
         self.routes = [ip_network("10.0.2.0/24")]
         self.given: dict[str, FakeLink] = {}
         self.flushed: list[Any] = []
+        self.announced: list[Any] = []
+        self.mtu = 1500
 
     def create_sandbox(self, path: Path) -> None:
         self.faults.call("create_sandbox")
@@ -113,11 +116,23 @@ class FakeKernel:
     def subnets_in_use(self) -> list[Any]:
         return [*self.routes, *(p.interface.network for p in self._host_parts())]
 
+    def ways(self) -> list[Way]:
+        return [
+            *(Way(subnet, "eth0") for subnet in self.routes),
+            *(Way(part.interface.network, part.link) for part in self._host_parts()),
+        ]
+
     def host_addresses(self) -> list[Any]:
         return [part.interface for part in self._host_parts()]
 
     def addresses(self, link: str) -> list[Any]:
         return [part.interface for part in self._host_parts() if part.link == link]
+
+    def uplink_mtu(self) -> int:
+        return self.mtu
+
+    def announce(self, announcements: Sequence[Any]) -> None:
+        self.announced += announcements
 
     def _host_parts(self) -> list[Address]:
         return [part for part in self.parts if isinstance(part, Address) and not part.sandbox]

@@ -207,3 +207,16 @@ def test_looking_up(house):
     assert int(re.findall(r"\((\d+) ", str(caught.value))[0]) >= count
     with pytest.raises(NotFound, match=r"^network  not found$"):
         house.controller.network("")
+
+
+def test_options_of_the_daemon_fill_in_what_a_network_does_not_say(build):
+    key = "com.docker.network.driver.mtu"
+    house = build(default_network_options=(("bridge", key, "1400"), ("macvlan", "other", "x")))
+    assert house.network("plain").options == ((key, "1400"),)
+    assert house.network("own", options=((key, "1300"),)).options == ((key, "1300"),)
+
+
+def test_a_subnet_that_the_host_has_a_route_into_is_refused(house):
+    with pytest.raises(Forbidden, match=r"overlaps with a route of this host \(10\.0\.2\.0/24 dev eth0\)"):
+        house.network("n", "10.0.2.128/25")
+    assert house.network("m", "10.0.3.0/24").pools
