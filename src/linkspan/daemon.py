@@ -159,12 +159,14 @@ class Ending:
 
 
 async def _serve_with(settings: DaemonSettings, store: Store, ending: asyncio.Event, reread: Reread) -> None:
-    house = build(settings, store)
+    firewall = _firewall(settings)
+    house = build(settings, store, firewall)
     engine = Engine(house)
     server = Server(application(engine), settings.group, settings.tls)
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _reload, engine, reread)
     try:
         await engine.start()
+        await _look_around(house, firewall)
         await server.start(settings.hosts)
         log.info("listening on %s", ", ".join(settings.hosts))
         await ending.wait()
@@ -173,6 +175,13 @@ async def _serve_with(settings: DaemonSettings, store: Store, ending: asyncio.Ev
         house.events.close()
         await server.stop()
         await engine.stop()
+
+
+async def _look_around(house: House, firewall: Firewall) -> None:
+    """Tell what else on this host drops the packets of containers."""
+    house.warnings += await house.workers.run(firewall.obstacles)
+    for warning in house.warnings:
+        log.warning("%s", warning)
 
 
 def _reload(engine: Engine, reread: Reread) -> None:
@@ -186,7 +195,7 @@ def _reload(engine: Engine, reread: Reread) -> None:
     log.info("configuration reloaded")
 
 
-def build(settings: DaemonSettings, store: Store) -> House:
+def build(settings: DaemonSettings, store: Store, firewall: Firewall) -> House:
     """Make every adapter and put them together; nothing is touched on the host yet."""
     workers = Workers()
     network = settings.network
@@ -196,7 +205,7 @@ def build(settings: DaemonSettings, store: Store) -> House:
         settings.exec_root / "proxy.log",
         userland_proxy=network.userland_proxy,
     )
-    controller = Controller(store, kernel, _firewall(settings), proxy, network)
+    controller = Controller(store, kernel, firewall, proxy, network)
     registry = Registry(store, workers)
     resolver = Resolver(Zone(), kernel.in_sandbox)
     return House(

@@ -85,7 +85,7 @@ def _daemon(served: Engine) -> dict[str, Any]:
         "LiveRestoreEnabled": settings.live_restore,
         "InitBinary": "docker-init",
         "DefaultAddressPools": served.networks.default_address_pools,
-        "Warnings": served.warnings or None,
+        "Warnings": [f"WARNING: {warning}" for warning in served.warnings] or None,
     }
 
 

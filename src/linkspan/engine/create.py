@@ -62,6 +62,8 @@ class Creation:
             hold = self._house.images.hold(config["Image"])
             image = await self._house.workers.run(held.enter_context, hold)
             container = await self._create(request, config, host, image)
+        if host["NetworkMode"] not in ("host", "none"):
+            warnings = warnings + self._house.warnings
         return CreateAnswer(container.id, tuple(warnings))
 
     async def _create(

@@ -28,7 +28,7 @@ class Engine:
     def __init__(self, house: House) -> None:
         self._house = house
         self.id = ""
-        self.warnings: list[str] = []
+        self.warnings = house.warnings
         self.execs = Execs(house)
         self.containers = Containers(house, self.execs)
         self.networks = Networks(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from linkspan.engine.events import Events
@@ -22,7 +22,10 @@ from linkspan.store.database import Store
 
 @dataclass(slots=True)
 class House:
-    """The adapters and the shared state of the engine; of these only `settings` changes, by a reload."""
+    """The adapters and the shared state of the engine; of these only `settings` changes, by a reload.
+
+    `warnings` is what is wrong with this host; it is told in `docker info` and to who starts a container.
+    """
 
     settings: DaemonSettings
     store: Store
@@ -35,6 +38,7 @@ class House:
     overlay: Overlay
     images: Images
     volumes: Volumes
+    warnings: list[str] = field(default_factory=list)
 
     def directory(self, id: str) -> Path:
         """Return where the files of a container are kept."""

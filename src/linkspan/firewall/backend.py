@@ -33,5 +33,8 @@ class Firewall(Protocol):
     def stop(self) -> None:
         """Remove everything that is ours."""
 
+    def obstacles(self) -> list[str]:
+        """Return what else on this host drops our packets, each with its remedy; empty when nothing does."""
+
     def heal(self) -> bool:
         """Put back what somebody else removed of ours; tell whether anything was missing."""

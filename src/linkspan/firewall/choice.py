@@ -72,3 +72,7 @@ class MovingFirewall:
     def heal(self) -> bool:
         """Put back what is missing."""
         return self._firewall.heal()
+
+    def obstacles(self) -> list[str]:
+        """Return what else on this host drops our packets."""
+        return self._firewall.obstacles()

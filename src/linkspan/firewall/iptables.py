@@ -26,6 +26,7 @@ from pathlib import Path
 from linkspan.blueprint.facts import Fact
 from linkspan.firewall.family import FamilyRules, Place
 from linkspan.firewall.journal import Journal
+from linkspan.firewall.obstacles import LEGACY, obstacles
 from linkspan.firewall.programs import Programs, RestoreFailed
 from linkspan.firewall.render import ground
 from linkspan.firewall.render.iptables import base_jumps, base_rules, render
@@ -157,6 +158,20 @@ class IptablesFirewall:
         """
         with self._lock:
             return self._heal()
+
+    def obstacles(self) -> list[str]:
+        """Return what else on this host drops our packets; FORWARD's policy does not: ours come first."""
+        with self._lock:
+            bridges = {
+                family: {
+                    rule.arguments.split()[1]
+                    for rule in self._counts
+                    if rule.family == family and rule.chain == "DOCKER-BRIDGE"
+                }
+                for family in (4, 6)
+            }
+        nf_tables = self._families[4].programs.nf_tables
+        return obstacles(bridges, ("ip filter", "ip6 filter") if nf_tables else (LEGACY,))
 
     def _heal(self) -> bool:
         broken = [family for family in (4, 6) if family not in self._missing and not self._stands(family)]

@@ -20,6 +20,7 @@ from linkspan.firewall import nfnetlink
 from linkspan.firewall.ledger import Ledger
 from linkspan.firewall.libnftables import Libnftables, NftRefused
 from linkspan.firewall.nfnetlink import NfTables, Refused, Step
+from linkspan.firewall.obstacles import obstacles
 from linkspan.firewall.render.elements import TABLE, Element
 from linkspan.firewall.render.nftables import describe, family, render
 from linkspan.firewall.render.table import CHAINS, MARK, SETS, USER, definition, table
@@ -126,6 +127,12 @@ class NftablesFirewall:
         """Put back what somebody else removed or changed of ours; tell whether anything was."""
         with self._lock:
             return self._heal()
+
+    def obstacles(self) -> list[str]:
+        """Return what else on this host drops our packets, each with its remedy."""
+        with self._lock:
+            bridges = {each: self._ledger.bridges(each) for each in self._families}
+        return obstacles(bridges)
 
     def _open(self) -> NfTables:
         if self._tables is None:

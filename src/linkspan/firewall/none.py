@@ -24,6 +24,10 @@ class NoFirewall:
     def stop(self) -> None:
         """Do nothing."""
 
+    def obstacles(self) -> list[str]:
+        """Nothing of ours is to be kept open."""
+        return []
+
     def heal(self) -> bool:
         """Nothing can be missing."""
         return False

@@ -11,7 +11,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Sequence
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import BinaryIO
 
 from linkspan.firewall.render.restore import Saved, Section, document, failed_line, parse
@@ -52,6 +52,7 @@ class Programs:
         path = PurePath(binary)
         name = path.name if family == 4 else path.name.replace("iptables", "ip6tables", 1)
         self.binary = str(path.with_name(name))
+        self.family = family
         self.nf_tables = False
 
     def probe(self) -> None:
@@ -59,6 +60,11 @@ class Programs:
         self.nf_tables = "(nf_tables)" in self._run([self.binary, "--version"]).stdout
         for part in ("restore", "save"):
             _locate(f"{self.binary}-{part}")
+
+    def has_table(self, name: str) -> bool:
+        """Tell whether the kernel has this table of iptables-legacy; asking makes none, as saving would."""
+        names = Path(f"/proc/thread-self/net/ip{'6' if self.family == 6 else ''}_tables_names")
+        return names.exists() and name in names.read_text().split()
 
     def save(self) -> Saved:
         """Return all tables of the family as they are."""

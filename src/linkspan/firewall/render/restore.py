@@ -23,6 +23,7 @@ class SavedTable:
     """One table as iptables-save prints it: the rules of each chain, in order, without "-A CHAIN "."""
 
     chains: dict[str, list[str]] = field(default_factory=dict)
+    policies: dict[str, str] = field(default_factory=dict)
 
     def rules(self, chain: str) -> list[str]:
         """Return the rules of `chain`, none for a chain that is not there."""
@@ -72,7 +73,9 @@ def parse(text: str) -> Saved:
         if line.startswith("*"):
             table = saved.setdefault(line[1:], SavedTable())
         elif line.startswith(":"):
-            table.chains.setdefault(line[1:].split(" ", 1)[0], [])
+            name, policy = line[1:].split(" ")[:2]
+            table.chains.setdefault(name, [])
+            table.policies[name] = policy
         elif line.startswith("-A "):
             _, chain, arguments = [*line.split(" ", 2), ""][:3]
             table.chains.setdefault(chain, []).append(arguments)
