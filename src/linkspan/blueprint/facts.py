@@ -34,6 +34,18 @@ class SkipOwnBridge:
 
 
 @dataclass(frozen=True, slots=True)
+class Hairpin:
+    """Containers on `bridge` reach their peers' published ports by the host's address, whatever icc says.
+
+    For userland-proxy=false: what was translated comes from the host's address then, so that the answer does
+    not take the short way and miss the translation back. It needs no br_netfilter.
+    """
+
+    subnet: Subnet
+    bridge: str
+
+
+@dataclass(frozen=True, slots=True)
 class Fence:
     """What may be forwarded to and from one bridge, independent of the FORWARD policy.
 
@@ -96,4 +108,13 @@ class LinkedContainers:
     bridge: str
 
 
-Fact = Masquerade | SkipOwnBridge | Fence | Publish | DirectAccessDrop | LoopbackOnly | LinkedContainers
+Fact = (
+    Masquerade
+    | SkipOwnBridge
+    | Hairpin
+    | Fence
+    | Publish
+    | DirectAccessDrop
+    | LoopbackOnly
+    | LinkedContainers
+)

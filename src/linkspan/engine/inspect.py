@@ -154,11 +154,14 @@ def _with_protocol(port: str) -> str:
 
 
 def expanded(binding: PortBinding) -> Sequence[tuple[str, dict[str, str]]]:
-    """Return ("80/tcp", {HostIp, HostPort}) for every port of a binding."""
+    """Return ("80/tcp", {HostIp, HostPort}) for every port of a binding; a routed one has no host port."""
     return [
         (
             f"{binding.container_port + i}/{binding.protocol}",
-            {"HostIp": str(binding.host_address), "HostPort": str(binding.host_port + i)},
+            {
+                "HostIp": str(binding.host_address),
+                "HostPort": str(binding.host_port + i) if binding.host_port else "",
+            },
         )
         for i in range(binding.count)
     ]

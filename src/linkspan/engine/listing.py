@@ -100,14 +100,8 @@ def port_rows(ports: Mapping[str, Any]) -> list[Document]:
         if not bindings:
             found.append(base)
         for binding in bindings or ():
-            found.append(
-                {
-                    "IP": binding["HostIp"],
-                    "PrivatePort": base["PrivatePort"],
-                    "PublicPort": int(binding["HostPort"]),
-                    "Type": protocol,
-                }
-            )
+            public = {"PublicPort": int(binding["HostPort"])} if binding["HostPort"] else {}
+            found.append({"IP": binding["HostIp"], **base, **public})
     return found
 
 

@@ -30,11 +30,14 @@ ATTEMPTS = 10
 
 @dataclass(slots=True)
 class Claim:
-    """One publish request with the host port it got; `busy` are ports that other programs hold."""
+    """One publish request with the host port it got; `busy` are ports that other programs hold.
+
+    The port is bound on `addresses`; for `routed` ones it is only opened in the packet filter.
+    """
 
     request: PublishRequest
     addresses: tuple[Address, ...]
-    routed: bool
+    routed: tuple[Address, ...] = ()
     owner: Owner = NOBODY
     port: int = 0
     busy: set[int] = field(default_factory=set)
@@ -45,10 +48,11 @@ class Claim:
         return PortRange(self.request.first, self.request.last)
 
     def bindings(self) -> Iterable[PortBinding]:
-        """Yield a binding for each address; routed ports are opened, not bound: host port 0."""
-        port = 0 if self.routed else self.port
+        """Yield a binding for each address; what is only opened has host port 0."""
         for address in self.addresses:
-            yield PortBinding(self.request.protocol, address, port, self.request.container_port)
+            yield PortBinding(self.request.protocol, address, self.port, self.request.container_port)
+        for address in self.routed:
+            yield PortBinding(self.request.protocol, address, 0, self.request.container_port)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,14 +121,15 @@ class Publisher:
         claims = []
         for request in dict.fromkeys(requests):
             chosen = request.host_address or default
-            addresses = tuple(
+            addresses = [
                 address
                 for address in ((ANY4, ANY6) if chosen is None else (chosen,))
-                if address.version in families and self._reachable(endpoint, address)
-            )
-            modes = {options.mode(address.version) for address in addresses}
+                if address.version in families and self._reachable(endpoint, address, options)
+            ]
+            routed = tuple(a for a in addresses if options.mode(a.version) == "routed")
+            bound = tuple(a for a in addresses if a not in routed)
             owner = Owner(endpoint.container_id, endpoint.container_name)
-            claims.append(Claim(request, addresses, modes == {"routed"}, owner))
+            claims.append(Claim(request, bound, routed, owner))
         return claims
 
     def _default_address(self, network: Network, options: BridgeOptions) -> Address | None:
@@ -134,13 +139,18 @@ class Publisher:
             return own
         return self._settings.default_bind_address
 
-    def _reachable(self, endpoint: Endpoint, address: Address) -> bool:
-        """Tell whether a host address can lead to the endpoint: by its own family, or through the proxy."""
-        own = endpoint.ipv4 if address.version == 4 else endpoint.ipv6
-        return own is not None or self._settings.userland_proxy
+    def _reachable(self, endpoint: Endpoint, address: Address, options: BridgeOptions) -> bool:
+        """Tell whether a host address can lead to the endpoint: by its own family, or through the proxy.
+
+        A family that is routed has no NAT, and no proxy in its place.
+        """
+        if (endpoint.ipv4 if address.version == 4 else endpoint.ipv6) is not None:
+            return True
+        modes = {options.mode(version) for version in (4, 6)}
+        return self._settings.userland_proxy and "routed" not in modes
 
     def _take(self, claim: Claim, former: int = 0) -> None:
-        if claim.routed or not claim.addresses:
+        if not claim.addresses:
             return
         wanted = PortRange(former, former) if former else claim.wanted
         try:

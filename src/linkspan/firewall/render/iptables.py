@@ -23,6 +23,7 @@ from linkspan.blueprint.facts import (
     DirectAccessDrop,
     Fact,
     Fence,
+    Hairpin,
     LinkedContainers,
     LoopbackOnly,
     Masquerade,
@@ -79,6 +80,15 @@ def _masquerade(fact: Masquerade) -> list[Rule]:
 
 def _skip_own_bridge(fact: SkipOwnBridge) -> list[Rule]:
     return [Rule(fact.family, NAT, "DOCKER", f"-i {fact.bridge} -j RETURN", INSERT)]
+
+
+def _hairpin(fact: Hairpin) -> list[Rule]:
+    family, bridge = fact.subnet.version, fact.bridge
+    translated = "-m conntrack --ctstate DNAT"
+    return [
+        Rule(family, FILTER, "DOCKER", f"-i {bridge} -o {bridge} {translated} -j ACCEPT"),
+        Rule(family, NAT, "POSTROUTING", f"-s {fact.subnet} -o {bridge} {translated} -j MASQUERADE", INSERT),
+    ]
 
 
 def _fence(fact: Fence) -> list[Rule]:
@@ -201,6 +211,7 @@ def _ports(first: int, count: int) -> str:
 _RENDERERS: dict[type, Callable[[Any], list[Rule]]] = {
     Masquerade: _masquerade,
     SkipOwnBridge: _skip_own_bridge,
+    Hairpin: _hairpin,
     Fence: _fence,
     Publish: _publish,
     DirectAccessDrop: _direct_access_drop,

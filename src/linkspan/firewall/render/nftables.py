@@ -15,6 +15,7 @@ from linkspan.blueprint.facts import (
     DirectAccessDrop,
     Fact,
     Fence,
+    Hairpin,
     LinkedContainers,
     LoopbackOnly,
     Masquerade,
@@ -43,7 +44,7 @@ def family(fact: Fact) -> int:
     match fact:
         case SkipOwnBridge():
             return fact.family
-        case Masquerade() | Fence():
+        case Masquerade() | Hairpin() | Fence():
             return fact.subnet.version
         case Publish() | DirectAccessDrop():
             return fact.endpoint_address.version
@@ -82,7 +83,7 @@ def describe(fact: Fact) -> str:
             return f"the protection of {fact.endpoint_address} on {fact.bridge}"
         case LinkedContainers():
             return f"the link from {fact.parent} to {fact.child}:{fact.port}/{fact.protocol}"
-        case Masquerade() | Fence():
+        case Masquerade() | Hairpin() | Fence():
             return f"the network {fact.subnet} on {fact.bridge}"
         case SkipOwnBridge():
             return f"the network on {fact.bridge}"
@@ -105,6 +106,12 @@ def _masquerade(fact: Masquerade) -> list[Element]:
 
 def _skip_own_bridge(fact: SkipOwnBridge) -> list[Element]:
     return [Element(SETS[fact.family]["proxied"], interface(fact.bridge))]
+
+
+def _hairpin(fact: Hairpin) -> list[Element]:
+    sets, bridge = SETS[fact.subnet.version], interface(fact.bridge)
+    low, high = _ends(fact.subnet)
+    return [Element(sets["turned"], bridge * 2), Element(sets["turning"], low + bridge, high + bridge)]
 
 
 def _fence(fact: Fence) -> list[Element]:
@@ -192,6 +199,7 @@ def _ends(subnet: Subnet) -> tuple[bytes, bytes]:
 _RENDERERS: dict[type, Callable[[Any], list[Element]]] = {
     Masquerade: _masquerade,
     SkipOwnBridge: _skip_own_bridge,
+    Hairpin: _hairpin,
     Fence: _fence,
     Publish: _publish,
     DirectAccessDrop: _direct_access_drop,

@@ -40,6 +40,8 @@ _SETS = (
     ("internal", "ifname", "", "", "networks without a way out"),
     ("routed", "ifname", "", "", "networks that may be pinged from outside"),
     ("same", "ifname . ifname", "", "", "from a bridge to itself"),
+    ("turned", "ifname . ifname", "", "", "bridges whose containers are led back by a translation"),
+    ("turning", "ADDRESS . ifname", "", _INTERVAL, "subnets and their bridges, led back likewise"),
     ("inside", "ifname . ADDRESS", "", _INTERVAL, "subnets of internal networks"),
     ("within", "ifname . ifname", "verdict", "", "between containers of one network"),
     ("default", "ifname", "verdict", _COUNTER, "from outside to no published port"),
@@ -93,6 +95,7 @@ _CHAINS = {
     ),
     "into": (
         "",
+        "iifname . oifname @turned ct status dnat accept",
         "iifname . oifname @same goto linked",
         "IP daddr . meta l4proto . th dport @open_ports accept",
         "IP daddr . meta l4proto . th dport @open_ranges accept",
@@ -107,6 +110,7 @@ _CHAINS = {
     "postrouting": (
         "type nat hook postrouting priority 100; policy accept;",
         "IP saddr . IP daddr @itself masquerade",
+        "IP saddr . oifname @turning ct status dnat masquerade",
         "oifname @host_masqueraded fib saddr type local masquerade",
         "fib saddr type local snat to oifname map @host_sources",
         "IP saddr . oifname @home return",

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ipaddress import ip_interface
 
-from linkspan.blueprint.facts import DirectAccessDrop, Fact, Fence, Masquerade, SkipOwnBridge
+from linkspan.blueprint.facts import DirectAccessDrop, Fact, Fence, Hairpin, Masquerade, SkipOwnBridge
 from linkspan.blueprint.parts import Address, Bridge, Part, Sysctl, VethPair
 from linkspan.model.addresses import Interface
 from linkspan.model.network import Endpoint, Network, Pool
@@ -85,6 +85,8 @@ def _pool_facts(
     version = pool.subnet.version
     mode = options.mode(version)
     yield Fence(network.bridge, pool.subnet, network.internal, options.icc, mode)
+    if not (settings.userland_proxy or network.internal) and mode in ("nat", "nat-unprotected"):
+        yield Hairpin(pool.subnet, network.bridge)
     if network.internal or not options.masquerade or mode not in ("nat", "nat-unprotected"):
         return
     yield Masquerade(

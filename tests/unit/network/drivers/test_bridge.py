@@ -6,7 +6,7 @@ from ipaddress import ip_address, ip_interface, ip_network
 
 import pytest
 
-from linkspan.blueprint.facts import DirectAccessDrop, Fence, Masquerade, SkipOwnBridge
+from linkspan.blueprint.facts import DirectAccessDrop, Fence, Hairpin, Masquerade, SkipOwnBridge
 from linkspan.blueprint.parts import Address, Bridge, Route, Sysctl, VethPair
 from linkspan.model.errors import Forbidden, NotFound
 from linkspan.model.network import Endpoint, EndpointConfig, Network, Pool
@@ -58,7 +58,11 @@ def test_without_the_userland_proxy():
     keys = [part.key for part in of(Sysctl, bridge.network_parts(network(), NO_PROXY))]
     assert keys[1:] == ["net.ipv4.conf.br0.route_localnet", "net.bridge.bridge-nf-call-iptables"]
     facts = bridge.network_facts(network(), NO_PROXY)
-    assert facts == (Fence("br0", SUBNET4), Masquerade(SUBNET4, "br0", from_host=True))
+    assert facts == (
+        Fence("br0", SUBNET4),
+        Hairpin(SUBNET4, "br0"),
+        Masquerade(SUBNET4, "br0", from_host=True),
+    )
     assert of(VethPair, bridge.endpoint_parts(network(), ENDPOINT, NO_PROXY))[0].hairpin
 
 
