@@ -52,7 +52,14 @@ def inspect_json(details: ImageDetails, asked: ApiVersion) -> dict[str, Any]:
     }
     if image.variant:
         found["Variant"] = image.variant
-    return found if asked >= (1, 44) else {**found, "VirtualSize": image.size}
+    return {**found, **_legacy(image, asked)}
+
+
+def _legacy(image: Image, asked: ApiVersion) -> dict[str, Any]:
+    """Return what older clients look for; docker-compose 1.29 recreates nothing without ContainerConfig."""
+    size = {} if asked >= (1, 44) else {"VirtualSize": image.size}
+    build = {} if asked >= (1, 45) else {"Container": "", "ContainerConfig": _config(image)}
+    return {**size, **build}
 
 
 def _config(image: Image) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from linkspan.engine.events import Events
@@ -98,6 +99,7 @@ class Networks:
         managed = self._registry.find(container)
         async with managed.lock:
             _refuse_shared(managed.container, network)
+            config = _with_own_mac(managed.container, network, config)
             if managed.state.running:
                 identity = identity_of(managed.container)
                 await self._workers.run(
@@ -166,6 +168,16 @@ def identity_of(container: Container) -> ContainerIdentity:
         hostname=str(container.config.get("Hostname") or ""),
         domainname=str(container.config.get("Domainname") or ""),
     )
+
+
+def _with_own_mac(container: Container, network: Network, config: EndpointConfig) -> EndpointConfig:
+    """Give the endpoint of the container's first network its --mac-address again.
+
+    docker-compose 1.29 disconnects and connects what it has just created, and does not repeat the address.
+    """
+    mac = str(container.config.get("MacAddress") or "").lower()
+    first = container.network_mode in (network.name, network.id)
+    return replace(config, mac=mac) if mac and first and not config.mac else config
 
 
 def _refuse_shared(container: Container, network: Network) -> None:

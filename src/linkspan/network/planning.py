@@ -19,8 +19,10 @@ DEFAULT_GATEWAY = {4: "DefaultGatewayIPv4", 6: "DefaultGatewayIPv6"}
 
 
 def dns_names(container: ContainerIdentity, config: EndpointConfig) -> tuple[str, ...]:
-    """Return the names a container answers to: its own, aliases, short id, hostname (Docker >= 25)."""
-    wanted = (container.name, *config.aliases, container.id[:12], container.hostname)
+    """Return the names a container answers to: its own, aliases, short id, hostname, full hostname."""
+    host, domain = container.hostname, container.domainname
+    full = f"{host}.{domain}" if host and domain else ""
+    wanted = (container.name, *config.aliases, container.id[:12], host, full)
     return tuple(dict.fromkeys(name for name in wanted if name))
 
 

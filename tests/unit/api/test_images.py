@@ -64,6 +64,12 @@ def test_inspect() -> None:
     assert inspect_json(ImageDetails(Image("i", variant="v7"), ()), (1, 51))["Variant"] == "v7"
 
 
+def test_older_clients_find_the_build_container() -> None:
+    found = inspect_json(ImageDetails(IMAGE, ()), (1, 44))
+    assert found["Container"] == "" and found["ContainerConfig"] == found["Config"]
+    assert "ContainerConfig" not in inspect_json(ImageDetails(IMAGE, ()), (1, 45))
+
+
 def test_history_and_removal_rows() -> None:
     line = HistoryLine("i", 5, "RUN", ("a:1",), 7, "c")
     assert history_json(line) == {
