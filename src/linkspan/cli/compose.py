@@ -113,7 +113,7 @@ class Session:
         return found
 
     def known(self) -> tuple[str, Project | None]:
-        """The project's name, and the project if its files can be read: what is there can be managed without."""
+        """The project's name, and the project if there are files: what is there can be managed without."""
         from linkspan.compose.loading import load
 
         request = self.request()

@@ -133,7 +133,9 @@ def _logs(options: Options, session: Session) -> int:
     names = [each.name for each in found]
     colours = session.colours and not options.on("no-color")
     if not options.on("follow"):
-        _history(options, session, Prefixes(name, names, colours=colours, shown=not options.on("no-log-prefix")))
+        _history(
+            options, session, Prefixes(name, names, colours=colours, shown=not options.on("no-log-prefix"))
+        )
         return 0
     follower = Follower(
         session,

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 
 from linkspan.cli import creation, execute, publish, running
 from linkspan.cli.compose import Session, Subcommand
 from linkspan.cli.flags import Flag, Options
 from linkspan.compose import oneoff
 from linkspan.compose.errors import ComposeError
-from linkspan.compose.planning import Wish
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from linkspan.compose.project import Project
+    pass
 
 
 def _exec(options: Options, session: Session) -> int:
@@ -90,7 +90,9 @@ def _changes(options: Options, command: list[str], terminal: bool) -> oneoff.Cha
 
 def _absolute(text: str) -> str:
     source, colon, rest = text.partition(":")
-    return f"{os.path.abspath(source)}{colon}{rest}" if source.startswith((".", "~")) else text
+    if not source.startswith((".", "~")):
+        return text
+    return f"{os.path.normpath(Path.cwd() / Path(source).expanduser())}{colon}{rest}"
 
 
 EXEC = Subcommand(

@@ -63,9 +63,7 @@ def _config(options: Options, session: Session) -> int:
         "volumes": [*project.volumes],
         "networks": [*project.networks],
         "images": [project.services[name].image(project.name) for name in shown],
-        "profiles": sorted(
-            {p for s in (*project.services.values(), *project.disabled.values()) for p in s.get("profiles") or ()}
-        ),
+        "profiles": _profiles(project),
     }
     for kind, names in listed.items():
         if options.on(kind):
@@ -82,6 +80,11 @@ def _config(options: Options, session: Session) -> int:
     return 0
 
 
+def _profiles(project: Project) -> list[str]:
+    services = [*project.services.values(), *project.disabled.values()]
+    return sorted({profile for each in services for profile in each.get("profiles") or ()})
+
+
 def _text(project: Project, kind: str) -> str:
     document = rendering.document(project)
     if kind == "json":
@@ -90,7 +93,7 @@ def _text(project: Project, kind: str) -> str:
         raise UsageError("--format is yaml or json", 1)
     import yaml
 
-    first = {key: document[key] for key in ("name", "services") if key in document}
+    first = {"name": document["name"], "services": document["services"]}
     text: str = yaml.safe_dump({**first, **document}, sort_keys=False, allow_unicode=True, width=1000)
     return text
 
@@ -115,7 +118,9 @@ def _port(options: Options, session: Session) -> int:
                 host = f"[{port['IP']}]" if ":" in port["IP"] else port["IP"]
                 print(f"{host}:{port['PublicPort']}")
                 return 0
-    raise ComposeError(f"no port {text} for container {service}-{number}: it is not published, or not running")
+    raise ComposeError(
+        f"no port {text} for container {service}-{number}: it is not published, or not running"
+    )
 
 
 def _ls(options: Options, session: Session) -> int:

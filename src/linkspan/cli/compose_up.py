@@ -215,6 +215,4 @@ PULL = Subcommand(
         Flag("policy", "Accepted: missing or always"),
     ),
 )
-BUILD = Subcommand(
-    "build", "[SERVICE...]", "Say how to build the images: Linkspan builds none", _build
-)
+BUILD = Subcommand("build", "[SERVICE...]", "Say how to build the images: Linkspan builds none", _build)
