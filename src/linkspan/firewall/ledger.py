@@ -14,7 +14,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
 
-from linkspan.blueprint.facts import Fact, Publish, SkipOwnBridge
+from linkspan.blueprint.facts import Fact, Fence, Publish, SkipOwnBridge
 from linkspan.firewall.render.elements import Element
 from linkspan.firewall.render.nftables import describe, is_translated, own_port, render
 from linkspan.model.addresses import Address
@@ -33,6 +33,14 @@ class Ledger:
     def elements(self, family: int) -> list[Element]:
         """Return all that should stand in the table of `family`."""
         return [element for element in self._counts if element.of.family == family]
+
+    def bridges(self, family: int) -> set[str]:
+        """Return the names of the bridges whose networks have a way out in `family`."""
+        return {
+            fact.bridge
+            for fact in self._facts
+            if type(fact) is Fence and fact.subnet.version == family and not fact.internal
+        }
 
     def take(self, facts: Iterable[Fact]) -> list[Element]:
         """Book `facts` in; return the elements that nobody asked for before.
