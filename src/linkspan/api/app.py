@@ -6,7 +6,9 @@ from aiohttp import web
 
 from linkspan import __version__
 from linkspan.api import (
+    absent,
     archive,
+    auth,
     containers,
     errors,
     events,
@@ -23,7 +25,20 @@ from linkspan.api.context import BODY_LIMIT, ENGINE, VERSION, Handler, json_resp
 from linkspan.engine.engine import Engine
 from linkspan.model.errors import InvalidParameter
 
-RESOURCES = (system, usage, containers, streams, exec, archive, images, networks, volumes, events)
+RESOURCES = (
+    system,
+    usage,
+    auth,
+    containers,
+    streams,
+    exec,
+    archive,
+    images,
+    networks,
+    volumes,
+    events,
+    absent,
+)
 
 
 def application(engine: Engine) -> web.Application:

@@ -21,6 +21,7 @@ from linkspan.model.filters import Filters
 from linkspan.model.image import HistoryLine, Image, Removal
 from linkspan.model.reference import Reference
 from linkspan.runtime.images.library import Pruned
+from linkspan.runtime.images.login import log_in
 from linkspan.runtime.images.progress import Message, Report
 from linkspan.runtime.images.skopeo import Credentials
 from linkspan.runtime.images.threads import interruptible
@@ -265,6 +266,10 @@ class ImageUseCases:
     ) -> None:
         for tag in await self._library.remote_tags(reference, credentials):
             await self._pull(replace(reference, tag=tag), credentials, platform, report)
+
+    async def log_in(self, address: str, credentials: Credentials) -> None:
+        """Check a name and password with a registry. Raises Unauthorized, InvalidParameter."""
+        await log_in(self._library, address, credentials)
 
     def push(self, name: str, tag: str, credentials: Credentials | None) -> AsyncGenerator[Message, None]:
         """Send an image to its registry, or with no tag every image of a repository; yields progress."""

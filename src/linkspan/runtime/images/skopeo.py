@@ -100,6 +100,14 @@ class Skopeo:
         options = [f"--dest-tls-verify={self._verify}", f"--digestfile={digest_file}"]
         await self._copy([*options, f"dir:{directory}", f"docker://{name}"])
 
+    async def log_in(self, domain: str, credentials: Credentials) -> None:
+        """Ask the registry whether it takes a name and password."""
+        secret = (credentials.password or credentials.identity_token).encode()
+        arguments = [*self._auth(), f"--tls-verify={self._verify}", "--username", credentials.username]
+        async with self._run(["login", *arguments, "--password-stdin", domain], piped=True) as process:
+            _, errors = await process.communicate(secret)
+        _check(process.returncode, errors)
+
     async def _copy(self, arguments: Sequence[str]) -> None:
         async with self._run(["copy", "--quiet", *self._auth(), *arguments]) as process:
             _, errors = await process.communicate()
@@ -109,13 +117,16 @@ class Skopeo:
         return [f"--authfile={self._authfile}"]
 
     @contextlib.asynccontextmanager
-    async def _run(self, arguments: Sequence[str]) -> AsyncIterator[asyncio.subprocess.Process]:
-        """Start the program; it is dead when the block is left, however that happens."""
+    async def _run(
+        self, arguments: Sequence[str], piped: bool = False
+    ) -> AsyncIterator[asyncio.subprocess.Process]:
+        """Start the program, with `piped` its input ours; it is dead when the block is left, however."""
         command = [_PROGRAM, "--insecure-policy", f"--tmpdir={self.workspace}", *arguments]
         pipe = asyncio.subprocess.PIPE
+        stdin = pipe if piped else asyncio.subprocess.DEVNULL
         try:
             process = await asyncio.create_subprocess_exec(
-                *command, stdin=asyncio.subprocess.DEVNULL, stdout=pipe, stderr=pipe, env=self._environment()
+                *command, stdin=stdin, stdout=pipe, stderr=pipe, env=self._environment()
             )
         except FileNotFoundError:
             raise Unavailable("the program skopeo is not installed: it is needed to pull and push") from None
