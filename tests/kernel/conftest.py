@@ -62,12 +62,19 @@ class Namespace:
         """Open a socket that belongs to this namespace."""
         return self.call(socket.socket, family, kind, protocol)
 
-    def serve(self, *ports: int, kind: int = STREAM, family: int = socket.AF_INET) -> list[str]:
-        """Answer on `ports` with "PEER PORT"; the returned list grows by each peer that was seen."""
+    def serve(
+        self, *ports: int, kind: int = STREAM, family: int = socket.AF_INET, dual: bool = False
+    ) -> list[str]:
+        """Answer on `ports` with "PEER PORT"; the returned list grows by each peer that was seen.
+
+        With `dual` a socket of IPv6 answers IPv4 too.
+        """
         seen: list[str] = []
         for port in ports:
             server = self.open(kind, family)
             server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if dual:
+                server.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
             server.bind(("", port))
             server.settimeout(0.05)
             if kind == STREAM:
@@ -141,6 +148,16 @@ class Topology:
             f"ip link set {link} up",
         )
         peer.run(f"ip address add {peer_address} dev eth0", "ip link set eth0 up")
+
+    def dual_stack(self) -> None:
+        """Give LAN and internet IPv6 too: fd00:10::/64 and 2001:db8:9::/64; the LAN knows the way to fd00:40::/32."""
+        for inside, commands in (
+            (self.host, ("address add fd00:10::5/64 dev eth0", "address add 2001:db8:9::1/64 dev wan0")),
+            (self.lan, ("address add fd00:10::9/64 dev eth0", "route add fd00:40::/32 via fd00:10::5")),
+            (self.internet, ("address add 2001:db8:9::9/64 dev eth0",)),
+        ):
+            for command in commands:
+                inside.run(f"ip -6 {command}" + (" nodad" if "address" in command else ""))
 
     def bridge(self, name: str, *addresses: str) -> None:
         """Make a bridge on the host with `addresses` (with prefix length)."""
