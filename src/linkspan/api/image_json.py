@@ -30,8 +30,10 @@ def summary_json(image: Image, containers: int, asked: ApiVersion) -> dict[str, 
     return found if asked >= (1, 44) else {**found, "VirtualSize": image.size}
 
 
-def inspect_json(details: ImageDetails, asked: ApiVersion) -> dict[str, Any]:
-    """The answer to GET /images/{name}/json."""
+def inspect_json(
+    details: ImageDetails, asked: ApiVersion, *, build_container: bool = False
+) -> dict[str, Any]:
+    """The answer to GET /images/{name}/json; `build_container`: with ContainerConfig whatever the version."""
     image = details.image
     found = {
         "Id": image.id,
@@ -52,14 +54,11 @@ def inspect_json(details: ImageDetails, asked: ApiVersion) -> dict[str, Any]:
     }
     if image.variant:
         found["Variant"] = image.variant
-    return {**found, **_legacy(image, asked)}
-
-
-def _legacy(image: Image, asked: ApiVersion) -> dict[str, Any]:
-    """Return what older clients look for; docker-compose 1.29 recreates nothing without ContainerConfig."""
-    size = {} if asked >= (1, 44) else {"VirtualSize": image.size}
-    build = {} if asked >= (1, 45) else {"Container": "", "ContainerConfig": _config(image)}
-    return {**size, **build}
+    if asked < (1, 44):
+        found["VirtualSize"] = image.size
+    if asked < (1, 45) or build_container:
+        found |= {"Container": "", "ContainerConfig": _config(image)}
+    return found
 
 
 def _config(image: Image) -> dict[str, Any]:

@@ -58,7 +58,9 @@ async def _search(request: web.Request) -> web.Response:
 
 async def _inspect(request: web.Request) -> web.Response:
     details = await engine(request).images.inspect(request.match_info["name"])
-    return json_response(inspect_json(details, version(request)))
+    # docker-compose 1.x speaks the newest version, and yet reads a field that went with 1.45.
+    old = request.headers.get("User-Agent", "").startswith("docker-compose/1.")
+    return json_response(inspect_json(details, version(request), build_container=old))
 
 
 async def _history(request: web.Request) -> web.Response:

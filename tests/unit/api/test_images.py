@@ -68,6 +68,7 @@ def test_older_clients_find_the_build_container() -> None:
     found = inspect_json(ImageDetails(IMAGE, ()), (1, 44))
     assert found["Container"] == "" and found["ContainerConfig"] == found["Config"]
     assert "ContainerConfig" not in inspect_json(ImageDetails(IMAGE, ()), (1, 45))
+    assert "ContainerConfig" in inspect_json(ImageDetails(IMAGE, ()), (1, 51), build_container=True)
 
 
 def test_history_and_removal_rows() -> None:
