@@ -150,7 +150,7 @@ class Topology:
         peer.run(f"ip address add {peer_address} dev eth0", "ip link set eth0 up")
 
     def dual_stack(self) -> None:
-        """Give LAN and internet IPv6 too: fd00:10::/64 and 2001:db8:9::/64; the LAN knows the way to fd00:40::/32."""
+        """Give LAN and internet IPv6 too; the LAN knows the way to the containers of fd00:40::/32."""
         for inside, commands in (
             (self.host, ("address add fd00:10::5/64 dev eth0", "address add 2001:db8:9::1/64 dev wan0")),
             (self.lan, ("address add fd00:10::9/64 dev eth0", "route add fd00:40::/32 via fd00:10::5")),
