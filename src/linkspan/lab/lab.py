@@ -206,14 +206,7 @@ class Lab:
         """
         if self._daemon is not None and self._daemon.running:
             raise LabError("the lab's daemon is running already")
-        argv = [
-            installed("linkspand"),
-            f"--host={self.docker_host}",
-            f"--data-root={self.data_root}",
-            f"--exec-root={self.exec_root}",
-            f"--pidfile={self.directory / 'linkspan.pid'}",
-            *flags,
-        ]
+        argv = [*self.daemon_command, *flags]
         self._daemon = DaemonProcess(
             self._places[topology.HOST],
             argv,
@@ -223,6 +216,17 @@ class Lab:
             env=env,
         )
         return self._daemon
+
+    @property
+    def daemon_command(self) -> list[str]:
+        """The command that starts the daemon in this lab's directories."""
+        return [
+            installed("linkspand"),
+            f"--host={self.docker_host}",
+            f"--data-root={self.data_root}",
+            f"--exec-root={self.exec_root}",
+            f"--pidfile={self.directory / 'linkspan.pid'}",
+        ]
 
     def adopt(self, daemon: DaemonProcess) -> None:
         """Take another daemon than ours (a peer to compare with) as the lab's."""

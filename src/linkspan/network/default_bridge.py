@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from linkspan.blueprint.parts import Address, Part
 from linkspan.ipam import pools
 from linkspan.model.addresses import Subnet
@@ -42,6 +44,7 @@ class DefaultBridge:
             self._clear(former, network_parts(former, self._settings))
         elif former is not None:
             kept = set(bridge_addresses(network))
+            kept.update(former.foreign_addresses)
             gone = [a for a in bridge_addresses(former) if a not in kept]
             self._clear(former, tuple(Address(former.bridge, interface) for interface in gone))
         self._registry.add_network(network)
@@ -59,7 +62,11 @@ class DefaultBridge:
             raise InvalidParameter(f"bridge device with non default name {name} must be created manually")
         same = former if former is not None and former.bridge == name else None
         pools = tuple(pool_of(wish, self._base(wish, same, present)) for wish in wishes(settings))
-        return default_bridge(settings, former, pools, adopted)
+        network = default_bridge(settings, former, pools, adopted)
+        if not adopted:
+            return network
+        found = tuple(self._kernel.addresses(name)) if same is None else same.foreign_addresses
+        return replace(network, foreign_addresses=found)
 
     def _base(self, wish: Wish, former: Network | None, present: bool) -> Pool:
         """Return subnet and address of one family: as told, as they are, or else newly chosen."""
