@@ -38,7 +38,7 @@ class Libnftables:
             ("nft_ctx_buffer_output", ctypes.c_int, [ctypes.c_void_p]),
             ("nft_ctx_get_error_buffer", ctypes.c_char_p, [ctypes.c_void_p]),
             ("nft_ctx_get_output_buffer", ctypes.c_char_p, [ctypes.c_void_p]),
-            ("nft_run_cmd_from_buffer", ctypes.c_int, [ctypes.c_void_p, ctypes.c_char_p]),
+            ("nft_run_cmd_from_filename", ctypes.c_int, [ctypes.c_void_p, ctypes.c_char_p]),
         ):
             function = getattr(library, name)
             function.restype, function.argtypes = result, arguments
@@ -49,17 +49,31 @@ class Libnftables:
         library.nft_ctx_buffer_output(self._context)
 
     def run(self, text: str) -> str:
-        """Run `text` as one transaction and return what it prints; NftRefused, and nothing done, else."""
-        refused = self._library.nft_run_cmd_from_buffer(self._context, text.encode())
+        """Run `text` as one transaction and return what it prints; NftRefused, and nothing done, else.
+
+        It is given as a file in memory, because only of a file libnftables tells the line that failed.
+        """
+        with os.fdopen(os.memfd_create("nft"), "wb") as file:
+            file.write(text.encode())
+            file.flush()
+            name = f"/proc/self/fd/{file.fileno()}"
+            refused = self._library.nft_run_cmd_from_filename(self._context, name.encode())
         complaint = (self._library.nft_ctx_get_error_buffer(self._context) or b"").decode(errors="replace")
         printed = (self._library.nft_ctx_get_output_buffer(self._context) or b"").decode(errors="replace")
         if refused:
-            raise NftRefused(complaint.strip() or "no reason given")
+            raise NftRefused(_first(complaint))
         return printed
 
     def close(self) -> None:
         """Give the context and its socket back."""
         self._library.nft_ctx_free(self._context)
+
+
+def _first(complaint: str) -> str:
+    """The first error and the line that it is about."""
+    head, *rest = complaint.strip().splitlines() or ["no reason given"]
+    reason = head.partition("Error: ")[2] or head
+    return f"{reason} (at: {rest[0].strip()})" if rest else reason
 
 
 def _require_low_descriptor() -> None:

@@ -32,6 +32,7 @@ _SEND_BUFFER_FORCE = 32
 _ROOM = 256 << 20
 _ACK_TLVS = 0x200
 _NAME, _SECOND_NAME, _ELEMENTS = 1, 2, 3
+_CHAIN_NAME = 3
 _KEY, _KEY_END, _VALUE = 1, 10, 1
 _OFFSET = 2
 
@@ -141,7 +142,9 @@ def without_table(family: int) -> Step:
 
 def without(kind: int, family: int, name: str) -> Step:
     """Return the step that deletes the set (DEL_SET), the chain (DEL_CHAIN) or a chain's rules (DEL_RULE)."""
-    return Step(kind, family, _text(_NAME, TABLE) + _text(_SECOND_NAME, name))
+    return Step(
+        kind, family, _text(_NAME, TABLE) + _text(_CHAIN_NAME if kind == DEL_CHAIN else _SECOND_NAME, name)
+    )
 
 
 def named(name: str, second: str = "") -> bytes:

@@ -192,12 +192,11 @@ class NftablesFirewall:
         try:
             self._library.run(text)
         except NftRefused as refused:
-            words = " ".join(str(refused).split())
             raise KernelError(
                 f"writing the table {table(each)}",
                 errno.EOPNOTSUPP,
-                f"{words}: the kernel lacks something that the rules need, or a set of that name is there "
-                f"already: see `nft list table {table(each)}`, {_INSTEAD}",
+                f"{refused}: the kernel lacks something that the rules need, or the table holds something "
+                f"else of that name: see `nft list table {table(each)}`, {_INSTEAD}",
             ) from refused
         self._rules[each] = _rules(self._tables, each)
         self._missing.pop(each, None)

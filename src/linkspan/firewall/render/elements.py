@@ -42,13 +42,17 @@ class Set:
     interval: bool = False
     counter: bool = False
 
-    def definition(self) -> str:
-        """Return the set's declaration in nft's words."""
-        kind = "map" if self.data else "set"
+    @property
+    def kind(self) -> str:
+        """Return what nft calls it."""
+        return "map" if self.data else "set"
+
+    def specification(self) -> str:
+        """Return the declaration in nft's words, from the brace on."""
         types = " . ".join(self.key) + (f" : {' . '.join(self.data)}" if self.data else "")
         extra = " flags interval;" if self.interval else ""
         extra += " counter;" if self.counter else ""
-        return f'{kind} {self.name} {{ type {types};{extra} comment "{self.about}"; }}'
+        return f'{{ type {types};{extra} comment "{self.about}"; }}'
 
 
 class Element(NamedTuple):

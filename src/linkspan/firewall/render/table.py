@@ -168,25 +168,23 @@ def definition(family: int, *, userland_proxy: bool = True, accept_mark: str = "
     words = dict(_WORDS[family])
     words["OTHERS"] = f"{words['IP']} daddr != {words['LOOPBACK']}" if userland_proxy else ""
     words["MARKED"] = f"meta mark {_mark(accept_mark)} accept" if accept_mark else ""
-    sets = [f"  {each.definition()}" for each in SETS[family].values()]
-    hooks = [f"  chain {name} {{ {lines[0]} }}" for name, lines in _CHAINS.items()]
-    flushes = [f"flush chain {table(family)} {name}" for name in CHAINS]
-    rules = [line for name in CHAINS for line in _filled(name, words)]
-    parts = [
-        [f"table {table(family)} {{", f'  comment "{MARK}"', *sets, f"  chain {USER} {{ }}", *hooks, "}"],
-        flushes,
-        [f"table {table(family)} {{", *rules, "}", ""],
-    ]
-    return "\n".join(line for part in parts for line in part)
+    ours = table(family)
+    return "\n".join(
+        [
+            f'add table {ours} {{ comment "{MARK}"; }}',
+            *(f"add {each.kind} {ours} {each.name} {each.specification()}" for each in SETS[family].values()),
+            f"add chain {ours} {USER}",
+            *(f"add chain {ours} {name} {{ {lines[0]} }}" for name, lines in _CHAINS.items()),
+            *(f"flush chain {ours} {name}" for name in CHAINS),
+            *(f"add rule {ours} {name} {rule}" for name in CHAINS for rule in _filled(name, words)),
+            "",
+        ]
+    )
 
 
 def _filled(chain: str, words: dict[str, str]) -> list[str]:
-    rules = []
-    for rule in _CHAINS[chain][1:]:
-        text = " ".join(filter(None, (words.get(word, word) for word in rule.split(" "))))
-        if text:
-            rules.append(f"    {text}")
-    return [f"  chain {chain} {{", *rules, "  }"]
+    texts = (" ".join(words.get(word, word) for word in rule.split(" ")) for rule in _CHAINS[chain][1:])
+    return [" ".join(text.split()) for text in texts if text.strip()]
 
 
 def _mark(text: str) -> str:
