@@ -52,7 +52,7 @@ def _run(options: Options, session: Session) -> int:
         from linkspan.compose import ordering
 
         raise ComposeError(ordering.unknown(name, [*project.services]))
-    project, wish = oneoff.surroundings(project, name, dependencies=not options.on("no-deps"))
+    wish = oneoff.surroundings(name, dependencies=not options.on("no-deps"))
     if code := finish(prepare(project, session, wish), session):
         return code
     image = observe(project, session).images.get(project.services[name].image(project.name), "")

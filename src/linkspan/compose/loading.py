@@ -62,7 +62,9 @@ def load(request: Request, *, wanted: tuple[str, ...] = (), check: bool = True) 
 
 def _obsolete(trees: list[tuple[str, Map]]) -> list[str]:
     found = [file for file, tree in trees if "version" in tree]
-    return [f"{file}: the attribute `version` is obsolete, it is ignored" for file in dict.fromkeys(found)]
+    return [
+        f"{shown(file)}: the attribute `version` is obsolete, it is ignored" for file in dict.fromkeys(found)
+    ]
 
 
 def _trees(file: str) -> list[Map]:

@@ -18,17 +18,27 @@ from linkspan.compose.source import Map, find
 from linkspan.compose.state import Container, Network, State
 from linkspan.compose.steps import Call, Draft
 
+_PREDEFINED = ("bridge", "host", "none")
+
 
 @dataclass(slots=True)
 class Networks:
-    """The networks of the services, by key: the id of one that stays, "" for one that is made (anew)."""
+    """The networks of the services, by key: the id of one that stays ("" for one that is made), the name.
+
+    A container that has never run is attached by name only.
+    """
 
     ids: dict[str, str] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
 
     def moved(self, service: Service, container: Container) -> bool:
         """Whether a container is not attached to what its service's networks are from now on."""
-        attached = set(container.networks.values())
-        return any(self.ids.get(key, "") not in attached or not self.ids.get(key) for key in service.networks)
+        for key in service.networks:
+            id, name = self.ids.get(key, ""), self.names.get(key, "")
+            attached = container.networks.get(name)
+            if not id or attached is None or attached not in ("", id):
+                return True
+        return False
 
 
 def plan_networks(
@@ -41,6 +51,7 @@ def plan_networks(
         definition = project.networks[key]
         existing = _existing(key, definition, state)
         result.ids[key] = existing.id if existing else ""
+        result.names[key] = existing.name if existing else str(definition["name"])
         if definition.get("external"):
             continue
         if existing is not None and not _changed(project, key, existing, definition, draft):
@@ -108,9 +119,10 @@ def _refuse_taken_subnets(key: str, definition: Map, state: State, gone: set[str
             if clash is not None:
                 path: Path = ("ipam", "config", position, "subnet")
                 what = (
-                    f"{wanted} overlaps {clash} of the existing network {network.name}: choose another "
-                    f'subnet, or remove that network with "linkspan network rm {network.name}"'
+                    f"{wanted} overlaps {clash} of the existing network {network.name}: choose another subnet"
                 )
+                if network.name not in _PREDEFINED:
+                    what += f', or remove that network with "linkspan network rm {network.name}"'
                 raise ComposeError(Problem(what, ("networks", key, *path), find(definition, path)))
 
 

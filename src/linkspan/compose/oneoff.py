@@ -12,9 +12,8 @@ from linkspan.compose import body as bodies
 from linkspan.compose import labels
 from linkspan.compose.body_mounts import written_files
 from linkspan.compose.daemon import Daemon
-from linkspan.compose.planning import Wish
+from linkspan.compose.planning import NEVER, Wish
 from linkspan.compose.project import Project, Service
-from linkspan.compose.scaling import scaled
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +40,9 @@ def name(project: Project, service: str) -> str:
     return f"{project.name}-{service}-run-{secrets.token_hex(6)}"
 
 
-def surroundings(project: Project, service: str, *, dependencies: bool) -> tuple[Project, Wish]:
+def surroundings(service: str, *, dependencies: bool) -> Wish:
     """What must be there before: networks and volumes of the service, and running what it depends on."""
-    without = scaled(project, {service: 0})
-    return without, Wish(services=(service,), dependencies=dependencies, recreate="never")
+    return Wish((service,), NEVER, dependencies=dependencies, surroundings_of=service)
 
 
 def body(project: Project, service: str, changes: Changes, image_id: str) -> dict[str, Any]:

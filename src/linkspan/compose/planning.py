@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from linkspan.compose import body, labels, ordering, steps
+from linkspan.compose import body, labels, ordering, port_checks, steps
 from linkspan.compose.body_mounts import written_files
-from linkspan.compose.errors import ComposeError
+from linkspan.compose.errors import ComposeError, refuse
 from linkspan.compose.network_planning import Networks, plan_networks
 from linkspan.compose.project import COMPLETED, STARTED, Project, Service
 from linkspan.compose.rendering import service_hash
+from linkspan.compose.source import Map
 from linkspan.compose.state import Container, State
 from linkspan.compose.steps import Call, Draft, Plan, Wait
 from linkspan.compose.volume_planning import plan_volumes
@@ -24,7 +25,10 @@ DIVERGED, FORCE, NEVER = "diverged", "force", "never"
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What is asked of `up`; `timeout` in seconds is for stopping, None is each container's own."""
+    """What is asked of `up`; `timeout` in seconds is for stopping, None is each container's own.
+
+    `surroundings_of` is a service of which only networks, volumes and dependencies are wanted.
+    """
 
     services: tuple[str, ...] = ()
     recreate: str = DIVERGED
@@ -34,6 +38,7 @@ class Wish:
     start: bool = True
     timeout: int | None = None
     wait: bool = False
+    surroundings_of: str = ""
 
 
 @dataclass(slots=True)
@@ -52,7 +57,9 @@ def up(project: Project, state: State, wish: Wish) -> Plan:
     draft = Draft()
     networks = plan_networks(project, state, names, draft, wish.timeout)
     plan_volumes(project, state, names, draft)
+    names = [name for name in names if name != wish.surroundings_of]
     fates = _fates(project, state, names, networks, wish)
+    _refuse_taken_ports(project, state, fates)
     _orphans(project, state, draft, wish)
     for name in names:
         _create(project.services[name], project, state, fates, draft, wish)
@@ -83,6 +90,12 @@ def _fates(
         fate.created = [next(free) for _ in range(service.scale - len(kept))]
         result[name] = fate
     return result
+
+
+def _refuse_taken_ports(project: Project, state: State, fates: Mapping[str, _Fate]) -> None:
+    """A host port that a container of somebody else publishes is refused before anything is touched."""
+    new = [project.services[name] for name, fate in fates.items() if fate.created or fate.replaced]
+    refuse(problem for service in new for problem in port_checks.taken(service, state.others))
 
 
 def _by_fitness(project: Project, service: Service, existing: list[Container]) -> list[Container]:
@@ -118,11 +131,24 @@ def _must_replace(
     if wish.recreate == FORCE and asked:
         return True
     image = state.images.get(service.image(project.name), "")
-    if container.hash != service_hash(service):
+    if container.hash not in _hashes(project, service, state):
         return True
     if image and container.labels.get(labels.IMAGE) != image:
         return True
     return networks.moved(service, container)
+
+
+def _hashes(project: Project, service: Service, state: State) -> set[str]:
+    """The config-hash of its containers; Docker's compose hashes ids in place of `service:X`."""
+    found = {service_hash(service)}
+    if service.network_service:
+        name = body.first(project, service.network_service)
+        for each in state.containers:
+            if each.name == name:
+                definition = service.definition
+                mode = Map({**definition, "network_mode": f"container:{each.id}"}, definition.marks)
+                found.add(service_hash(Service(service.name, mode)))
+    return found
 
 
 def _orphans(project: Project, state: State, draft: Draft, wish: Wish) -> None:

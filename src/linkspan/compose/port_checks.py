@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ from linkspan.compose.errors import Problem
 from linkspan.compose.ports import span
 from linkspan.compose.project import Project, Service
 from linkspan.compose.source import find
+from linkspan.compose.state import Container
 
 ANY = ("", "0.0.0.0", "::")
 
@@ -66,6 +67,25 @@ def problems(project: Project) -> Iterator[Problem]:
                     "publish a range, no fixed port, or put one proxy in front"
                 )
                 yield _told(service, each, what)
+
+
+def taken(service: Service, others: Iterable[Container]) -> Iterator[Problem]:
+    """The ports of a service that running containers of other projects, or of none, publish."""
+    held = [
+        (Wanted(each.name, 0, port.get("IP", ""), port["PublicPort"], port["Type"]), each)
+        for each in others
+        for port in each.row.get("Ports") or ()
+        if port.get("PublicPort")
+    ]
+    for wish in wanted(service):
+        holder = next((each for port, each in held if wish.clashes(port)), None)
+        if holder is not None:
+            yield _told(
+                service,
+                wish,
+                f"{wish} is already published by the container {holder.name}: "
+                "stop it, or give one of them another host port",
+            )
 
 
 def _clash(service: Service, each: Wanted, other: Wanted) -> str:

@@ -42,7 +42,7 @@ class Lines:
             self._say(step.subject, step.done)
 
     def fail(self, step: Step, reason: str) -> None:
-        self._say(step.subject, f"Error {reason}")
+        self._say(step.subject, f"Error {reason.splitlines()[0] if reason else ''}".rstrip())
 
     def close(self) -> None:
         """Nothing is open."""
