@@ -59,6 +59,7 @@ async def _create(request: web.Request) -> web.Response:
         host_config=_object(body, "HostConfig"),
         networks=_endpoints(_object(body, "NetworkingConfig"), version(request)),
         name=request.query.get("name", ""),
+        platform=request.query.get("platform", ""),
     )
     answer = await engine(request).containers.create(asked)
     return json_response({"Id": answer.id, "Warnings": list(answer.warnings)}, 201)

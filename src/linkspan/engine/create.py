@@ -11,11 +11,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from linkspan.engine import configuration, validation
+from linkspan.engine import configuration, resource_rules, validation
 from linkspan.engine.house import House
 from linkspan.engine.joining import sandbox_request
 from linkspan.engine.mounts import MountRequest, mount_requests
 from linkspan.engine.names import checked_name, random_name
+from linkspan.engine.option_rules import platform_differs
 from linkspan.engine.registry import Managed
 from linkspan.engine.skeleton import skeleton
 from linkspan.engine.storage import Storage
@@ -34,6 +35,7 @@ class CreateRequest:
     host_config: Mapping[str, Any] = field(default_factory=dict)
     networks: Mapping[str, EndpointConfig] = field(default_factory=dict)
     name: str = ""
+    platform: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +57,16 @@ class Creation:
         """Create a container; all or nothing. Raises InvalidParameter, NotFound (image), Conflict (name)."""
         config = configuration.complete_config(request.config)
         host = configuration.complete_host_config(request.host_config)
-        warnings = validation.validate(config, host, config["Hostname"])
+        abilities = self._house.runtime.abilities
+        warnings = validation.validate(config, host, config["Hostname"], abilities)
+        host = resource_rules.adapted(host, abilities)
         if not config["Image"]:
             raise InvalidParameter("no image specified: Image must not be empty")
         with ExitStack() as held:
             hold = self._house.images.hold(config["Image"])
             image = await self._house.workers.run(held.enter_context, hold)
+            if request.platform and (difference := platform_differs(image, request.platform)):
+                raise NotFound(f"image with reference {config['Image']} was found but {difference}")
             container = await self._create(request, config, host, image)
         if host["NetworkMode"] not in ("host", "none"):
             warnings = warnings + self._house.warnings

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from linkspan.engine import resource_rules
 from linkspan.engine.house import House
 from linkspan.engine.names import checked_name
 from linkspan.engine.process import resources
@@ -174,7 +175,10 @@ class Lifecycle:
                 raise Conflict(
                     "Restart policy cannot be updated because AutoRemove is enabled for the container"
                 )
+            abilities = self._house.runtime.abilities
+            resource_rules.check_update(managed.container.host_config, changes)
             host = {**managed.container.host_config, **changes}
+            resource_rules.check(host, abilities)
             if managed.alive and set(changes) - {"RestartPolicy"}:
                 await self._house.workers.run(self._house.runtime.update, managed.id, resources(host))
             managed.change(host_config=host)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from linkspan.engine.files import Files
+from linkspan.engine.option_rules import security_options
 from linkspan.model.container import Container, MountPoint
 from linkspan.runtime.process import ContainerProcess, Device, Mount, Resources, Ulimit
 
@@ -38,7 +39,7 @@ class Place:
 def container_process(container: Container, place: Place) -> ContainerProcess:
     """Return everything the runtime needs to create `container` at `place`."""
     config, host = container.config, container.host_config
-    security = _security(host.get("SecurityOpt") or ())
+    security = security_options(host.get("SecurityOpt") or ())
     return ContainerProcess(
         id=container.id,
         rootfs=place.rootfs,
@@ -123,15 +124,6 @@ def _mount(point: MountPoint) -> Mount:
     recursion = "bind" if "bind" in point.options else "rbind"
     source = f"{point.source}/{point.subpath}" if point.subpath else point.source
     return Mount(point.destination, source, "bind", (recursion, point.propagation or "rprivate", access))
-
-
-def _security(options: Sequence[str]) -> dict[str, str]:
-    """Read --security-opt: "seccomp=unconfined", "seccomp:…", "no-new-privileges[:true]"."""
-    found: dict[str, str] = {}
-    for option in options:
-        split = min((i for i in (option.find("="), option.find(":")) if i > 0), default=len(option))
-        found[option[:split]] = option[split + 1 :] or "true"
-    return found
 
 
 def _device(entry: Mapping[str, Any]) -> Device:

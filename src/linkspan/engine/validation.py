@@ -10,18 +10,22 @@ from collections.abc import Mapping, Sequence
 from ipaddress import ip_address
 from typing import Any
 
+from linkspan.engine import option_rules, resource_rules
 from linkspan.engine.signals import signal_number
 from linkspan.model.errors import InvalidParameter
+from linkspan.runtime.machine import Abilities
 
 MILLISECOND = 1_000_000
-MINIMUM_MEMORY = 6 * 1024 * 1024
 _PORT = re.compile(r"\d+(?:-\d+)?(?:/[a-z]+)?")
 
 
-def validate(config: Mapping[str, Any], host: Mapping[str, Any], given_hostname: str) -> list[str]:
+def validate(
+    config: Mapping[str, Any], host: Mapping[str, Any], given_hostname: str, abilities: Abilities
+) -> list[str]:
     """Check the completed documents; return the warnings.
 
-    `given_hostname` is the hostname of the request (the default one does not conflict with anything).
+    `given_hostname` is the hostname of the request (the default one does not conflict with anything),
+    `abilities` what limits the machine has.
     Raises InvalidParameter.
     """
     _check_network_mode(config, host, given_hostname)
@@ -29,9 +33,10 @@ def validate(config: Mapping[str, Any], host: Mapping[str, Any], given_hostname:
     _check_restart(host)
     _check_hosts(host)
     _check_dns(host)
-    _check_resources(host)
-    _check_log(host)
-    return _warnings(host)
+    _check_sizes(host)
+    resource_rules.check(host, abilities)
+    option_rules.check(host)
+    return [*_warnings(host), *resource_rules.warnings(host, abilities)]
 
 
 def _check_config(config: Mapping[str, Any]) -> None:
@@ -150,34 +155,13 @@ def _is_address(text: str) -> bool:
     return True
 
 
-def _check_resources(host: Mapping[str, Any]) -> None:
-    memory, swap = host["Memory"], host["MemorySwap"]
-    if memory and memory < MINIMUM_MEMORY:
-        raise InvalidParameter("Minimum memory limit allowed is 6MB")
-    if memory > 0 and 0 < swap < memory:
-        raise InvalidParameter("Minimum memoryswap limit should be larger than memory limit, see usage")
-    if memory == 0 and swap > 0:
-        raise InvalidParameter(
-            "You should always set the Memory limit when using Memoryswap limit, see usage"
-        )
-    if host["NanoCpus"] < 0:
-        raise InvalidParameter(
-            "Range of CPUs is from 0.01 to the number of CPUs, as there are only that many CPUs available"
-        )
-    if host["NanoCpus"] and (host["CpuPeriod"] or host["CpuQuota"]):
-        raise InvalidParameter("Conflicting options: Nano CPUs and CPU Period cannot both be set")
+def _check_sizes(host: Mapping[str, Any]) -> None:
     if host["ShmSize"] < 0:
         raise InvalidParameter("SHM size can not be less than 0")
     if not -1000 <= host["OomScoreAdj"] <= 1000:
         raise InvalidParameter(
             f"Invalid value {host['OomScoreAdj']}, range for oom score adj is [-1000, 1000]"
         )
-
-
-def _check_log(host: Mapping[str, Any]) -> None:
-    driver = host["LogConfig"]["Type"]
-    if driver not in ("json-file", "local", "none", "k8s-file"):
-        raise InvalidParameter(f"logger: no log driver named '{driver}' is registered")
 
 
 def _warnings(host: Mapping[str, Any]) -> list[str]:

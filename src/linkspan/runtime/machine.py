@@ -2,11 +2,46 @@
 
 from __future__ import annotations
 
+import os
 import platform
+from dataclasses import dataclass
 from pathlib import Path
 
 from linkspan.runtime import capabilities
 from linkspan.runtime.spec import Host
+
+
+@dataclass(frozen=True, slots=True)
+class Abilities:
+    """What limits this machine can set: its processors and memory nodes by number, block I/O weights."""
+
+    processors: frozenset[int]
+    nodes: frozenset[int] = frozenset({0})
+    weighs_block_io: bool = True
+
+
+def abilities(cgroup_root: Path, cgroup_v2: bool) -> Abilities:
+    """Return what limits can be set; `cgroup_root` is where the hierarchies are mounted."""
+    weights = ("blkio/blkio.weight", "blkio/blkio.bfq.weight")
+    return Abilities(
+        processors=_online("cpu") or frozenset(os.sched_getaffinity(0)),
+        nodes=_online("node") or frozenset({0}),
+        weighs_block_io=cgroup_v2 or any((cgroup_root / name).exists() for name in weights),
+    )
+
+
+def numbers(text: str) -> frozenset[int]:
+    """Return the numbers of a list as the kernel writes it, "0-3,8"; raises ValueError."""
+    found: set[int] = set()
+    for piece in text.strip().split(","):
+        first, dash, last = piece.partition("-")
+        found |= set(range(int(first), int(last if dash else first) + 1))
+    return frozenset(found)
+
+
+def _online(kind: str) -> frozenset[int]:
+    file = Path("/sys/devices/system", kind, "online")
+    return numbers(file.read_text()) if file.exists() else frozenset()
 
 
 def look(cgroup_root: Path, cgroup_v2: bool) -> Host:

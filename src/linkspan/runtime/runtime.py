@@ -68,6 +68,7 @@ class Runtime:
             line.append("--cgroup-manager=cgroupfs")
         self._commands = commands.Commands(self._launcher, line)
         self._facts = machine.look(self._cgroups, self._launcher.cgroup_v2)
+        self.abilities = machine.abilities(self._cgroups, self._launcher.cgroup_v2)
         Thread(target=self._warm, name="runtime-warm-up", daemon=True).start()
 
     @property

@@ -9,11 +9,14 @@ import pytest
 from linkspan.engine.configuration import complete_config, complete_host_config
 from linkspan.engine.validation import check_endpoint_modes, check_restart_policy, validate
 from linkspan.model.errors import InvalidParameter
+from linkspan.runtime.machine import Abilities
 
 
 def check(config: dict[str, Any], host: dict[str, Any]) -> list[str]:
     completed = complete_config({"Image": "busybox", **config})
-    return validate(completed, complete_host_config(host), completed["Hostname"])
+    return validate(
+        completed, complete_host_config(host), completed["Hostname"], Abilities(frozenset({0, 1}))
+    )
 
 
 def test_an_ordinary_container_passes() -> None:
@@ -86,8 +89,8 @@ SHARED = {"NetworkMode": "container:web"}
         ({}, {"Memory": 1024}, "Minimum memory limit allowed is 6MB"),
         ({}, {"Memory": 8 << 20, "MemorySwap": 7 << 20}, "Minimum memoryswap limit"),
         ({}, {"MemorySwap": 8 << 20}, "always set the Memory limit when using Memoryswap"),
-        ({}, {"NanoCpus": -1}, "Range of CPUs"),
-        ({}, {"NanoCpus": 1, "CpuQuota": 1}, "Nano CPUs and CPU Period cannot both be set"),
+        ({}, {"NanoCpus": -1}, "range of CPUs is from 0.01 to 2.00"),
+        ({}, {"NanoCpus": 1, "CpuQuota": 5000}, "Nano CPUs and CPU Quota cannot both be set"),
         ({}, {"ShmSize": -1}, "SHM size can not be less than 0"),
         ({}, {"OomScoreAdj": 2000}, "range for oom score adj"),
         ({}, {"LogConfig": {"Type": "splunk"}}, "no log driver named 'splunk' is registered"),
