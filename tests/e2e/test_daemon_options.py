@@ -491,6 +491,22 @@ def test_a_signal_ends_the_daemon_whatever_goes_on(lab, number):
     assert "Traceback" not in lab.daemon_log(200)
 
 
+def test_containers_follow_the_hosts_name_servers(own_stage):
+    own_stage.docker("network", "create", "own")
+    own_stage.sleeper("plain")
+    own_stage.sleeper("named", "--network", "own")
+    own_stage.sleeper("edited")
+    own_stage.inside("edited", "sh", "-c", "echo nameserver 9.9.9.9 > /etc/resolv.conf")
+    own_stage.host("sh", "-c", "echo nameserver 192.0.2.77 > /etc/resolv.conf")
+
+    def servers(name):
+        return own_stage.inside(name, "cat", "/etc/resolv.conf").out
+
+    own_stage.until(lambda: "192.0.2.77" in servers("plain"))
+    assert "ExtServers: [host(192.0.2.77)]" in servers("named")
+    assert servers("edited") == "nameserver 9.9.9.9\n"
+
+
 # --- restarts ----------------------------------------------------------------------------------------------
 
 

@@ -9,6 +9,7 @@ import uuid
 from linkspan.engine.containers import Containers
 from linkspan.engine.events import Events
 from linkspan.engine.execs import Execs
+from linkspan.engine.host_resolvers import HostResolvers
 from linkspan.engine.house import House
 from linkspan.engine.images import ImageUseCases
 from linkspan.engine.networks import Networks
@@ -29,6 +30,7 @@ class Engine:
         self._house = house
         self.id = ""
         self.warnings = house.warnings
+        self._host_resolvers = HostResolvers(house)
         self.execs = Execs(house)
         self.containers = Containers(house, self.execs)
         self.networks = Networks(
@@ -59,6 +61,7 @@ class Engine:
         await house.workers.run(house.network.start)
         await self.images.start()
         await self.containers.recover()
+        self._host_resolvers.start()
 
     def _identity(self) -> str:
         """Return this daemon's lasting id."""
@@ -78,6 +81,7 @@ class Engine:
     async def stop(self) -> None:
         """Stop the containers (not with live-restore), end the streams, and let go of the adapters."""
         house = self._house
+        self._host_resolvers.close()
         await self._shut_down()
         house.events.close()
         house.naming.close()
