@@ -47,8 +47,9 @@ class Networks:
 
     @property
     def default_address_pools(self) -> list[dict[str, Any]]:
-        """Return the configured address pools in the shape of `docker info`."""
-        return [{"Base": str(p.base), "Size": p.size} for p in self._controller.default_address_pools]
+        """Return the configured address pools in the shape of `docker info`; none is shown by default."""
+        given = self._controller.settings.default_address_pools
+        return [{"Base": str(pool.base), "Size": pool.size} for pool in given]
 
     async def select(self, filters: Filters) -> list[tuple[Network, list[Endpoint]]]:
         """Return the networks that match `filters` (see `_matches`), with members."""

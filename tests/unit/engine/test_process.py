@@ -100,3 +100,9 @@ def test_limits_that_are_zero_are_none() -> None:
         None,
     )
     assert resources(complete_host_config({"MemorySwappiness": 0})).memory_swappiness == 0
+
+
+def test_the_daemons_limits_hold_where_a_container_has_none() -> None:
+    defaults = (Ulimit("nofile", 10, 20), Ulimit("core", 0, 0))
+    limited = process(host={"Ulimits": [{"Name": "core", "Soft": 5, "Hard": 5}]}, ulimits=defaults)
+    assert set(limited.ulimits) == {Ulimit("core", 5, 5), Ulimit("nofile", 10, 20)}
