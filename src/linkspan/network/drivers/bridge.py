@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from ipaddress import ip_interface
 
 from linkspan.blueprint.facts import DirectAccessDrop, Fact, Fence, Hairpin, Masquerade, SkipOwnBridge
-from linkspan.blueprint.parts import Address, Bridge, Part, Sysctl, VethPair
+from linkspan.blueprint.parts import Address, Bridge, LinkUp, Part, Sysctl, VethPair
 from linkspan.model.addresses import Interface
 from linkspan.model.network import Endpoint, Network, Pool
 from linkspan.network.drivers.attachment import inner_parts
@@ -31,6 +31,7 @@ def network_parts(network: Network, settings: NetworkSettings) -> tuple[Part, ..
             adopted=network.adopted,
             owner=network_owner(network.id),
         ),
+        *([LinkUp(network.bridge)] if network.adopted else []),
         *_bridge_sysctls(network, options, settings),
         *(
             Address(network.bridge, interface)
