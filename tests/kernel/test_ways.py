@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 
+from linkspan.kernel import namespaces
 from linkspan.kernel.host import HostKernel
 from linkspan.kernel.namespaces import Visitor
 
@@ -24,12 +25,14 @@ route add default via 10.1.0.1
 def told(tmp_path):
     visitor, path = Visitor(), tmp_path / "host"
     visitor.create(path, lambda: None)
-    subprocess.run(["nsenter", f"--net={path}", "ip", "-batch", "-"], input=SETUP, text=True, check=True)
-    kernel = visitor.inside(path, HostKernel)
-    yield [str(way) for way in visitor.inside(path, kernel.ways)]
-    kernel.close()
-    subprocess.run(["umount", str(path)], check=True)
-    visitor.close()
+    try:
+        subprocess.run(["nsenter", f"--net={path}", "ip", "-batch", "-"], input=SETUP, text=True, check=True)
+        kernel = visitor.inside(path, HostKernel)
+        yield [str(way) for way in visitor.inside(path, kernel.ways)]
+        kernel.close()
+    finally:
+        namespaces.remove(path)
+        visitor.close()
 
 
 def test_routes_are_told_as_ip_tells_them(told):
