@@ -9,6 +9,7 @@ from aiohttp import web
 from linkspan.api.context import engine, json_response, version
 from linkspan.api.image_json import summary_json
 from linkspan.api.volumes import volume_json
+from linkspan.engine.usage import shared_sizes
 
 KINDS = frozenset({"image", "container", "volume", "build-cache"})
 
@@ -36,10 +37,12 @@ async def _usage(request: web.Request) -> web.Response:
 
 async def _images(request: web.Request) -> list[dict[str, Any]]:
     images = engine(request).images
-    counts = images.container_counts()
+    counts, found = images.container_counts(), await images.list({})
+    shared = shared_sizes(found)
     return [
-        summary_json(image, counts.get(image.id, 0), version(request)) | {"SharedSize": 0}
-        for image in await images.list({})
+        summary_json(image, 0, version(request))
+        | {"Containers": counts.get(image.id, 0), "SharedSize": shared[image.id]}
+        for image in found
     ]
 
 

@@ -19,7 +19,7 @@ from linkspan.engine.names import checked_name, random_name
 from linkspan.engine.option_rules import platform_differs
 from linkspan.engine.registry import Managed
 from linkspan.engine.skeleton import skeleton
-from linkspan.engine.storage import Storage
+from linkspan.engine.storage import Resolved, Storage
 from linkspan.model.container import Container
 from linkspan.model.errors import InvalidParameter, NotFound
 from linkspan.model.image import Image
@@ -140,17 +140,19 @@ class Creation:
         registry.reserve_name(name, container.id)
         managed = Managed(replace(container, name=name))
         try:
-            points = await self._house.workers.run(self._materialise, managed.container, mounts, image)
-            managed.change(mounts=tuple(points))
+            resolved = await self._house.workers.run(self._materialise, managed.container, mounts, image)
+            managed.change(mounts=resolved.points)
             await registry.save(managed)
         except BaseException:
             registry.release_name(name)
             await self._house.workers.run(self._undo, container.id)
             raise
         registry.insert(managed)
+        for volume in resolved.made:
+            self._house.tell_volume(volume, "create")
         self._house.tell(managed.container, "create")
 
-    def _materialise(self, container: Container, mounts: list[MountRequest], image: Image) -> Any:
+    def _materialise(self, container: Container, mounts: list[MountRequest], image: Image) -> Resolved:
         house = self._house
         house.directory(container.id).mkdir(parents=True, mode=0o710)
         layers = [*house.images.layers(image), skeleton(house.settings.data_root)]

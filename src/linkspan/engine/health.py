@@ -17,7 +17,7 @@ from linkspan.engine.house import House
 from linkspan.engine.registry import Managed
 from linkspan.model.container import Health, Probe
 from linkspan.model.errors import LinkspanError
-from linkspan.model.timestamps import SECOND, rfc3339
+from linkspan.model.timestamps import SECOND, go_duration, rfc3339
 
 log = logging.getLogger(__name__)
 
@@ -116,7 +116,7 @@ class HealthWatch:
                 self._execs.probe(managed, check.args, OUTPUT_LIMIT), check.timeout
             )
         except TimeoutError:
-            code, output = TIMED_OUT, f"Health check exceeded timeout ({check.timeout:g}s)"
+            code, output = TIMED_OUT, f"Health check exceeded timeout ({go_duration(check.timeout)})"
         except LinkspanError as error:
             code, output = TIMED_OUT, str(error)
         return Probe(start, rfc3339(time.time_ns()), code, output)

@@ -62,3 +62,21 @@ class House:
         network = self.network.network(network_id)
         attributes = {"container": container.id, "name": network.name, "type": network.driver}
         self.events.publish("network", action, network.id, attributes)
+
+    def tell_volume(self, name: str, action: str, **attributes: str) -> None:
+        """Publish that a volume was made or deleted."""
+        self.events.publish("volume", action, name, {"driver": "local", **attributes})
+
+    def tell_mounted(self, container: Container) -> None:
+        """Publish that a container's volumes are mounted."""
+        for point in container.mounts:
+            if point.type == "volume":
+                access = {"read/write": "false" if point.read_only else "true"}
+                place = {"container": container.id, "destination": point.destination, "propagation": ""}
+                self.tell_volume(point.name, "mount", **place, **access)
+
+    def tell_unmounted(self, container: Container) -> None:
+        """Publish that a container's volumes are not mounted any more."""
+        for point in container.mounts:
+            if point.type == "volume":
+                self.tell_volume(point.name, "unmount", container=container.id)

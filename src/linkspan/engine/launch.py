@@ -30,11 +30,15 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Launched:
-    """A container that runs: its processes, and its own sandbox (None when it shares another's)."""
+    """A container that runs: its processes, and its own sandbox (None when it shares another's).
+
+    `moment` (ns since the epoch) is just before its program began, which may have ended already.
+    """
 
     created: Created
     sandbox: Sandbox | None
     hostname: str
+    moment: int
 
 
 class Launcher:
@@ -55,10 +59,19 @@ class Launcher:
             raise failure.error from error
         self._record(managed, launched)
         await house.registry.save(managed)
+        await self._follow_links(managed.id)
         for endpoint in launched.sandbox.endpoints if launched.sandbox else ():
             house.tell_network(managed.container, "connect", endpoint.network_id)
+        house.tell_mounted(managed.container)
         house.tell(managed.container, "start")
         managed.tell_start()
+
+    async def _follow_links(self, id: str) -> None:
+        """Tell the containers that link to this one its present address."""
+        house = self._house
+        for other in map(house.registry.get, house.naming.linked(id)):
+            if other is not None:
+                await house.workers.run(house.naming.changed, other.container, house.files(other.id))
 
     def _record(self, managed: Managed, launched: Launched) -> None:
         managed.started = time.monotonic()
@@ -74,7 +87,7 @@ class Launcher:
             pid=launched.created.pid,
             exit_code=0,
             error="",
-            started_at=rfc3339(time.time_ns()),
+            started_at=rfc3339(launched.moment),
             health=Health() if test and test[0] not in ("NONE", "") else None,
         )
 
@@ -101,9 +114,10 @@ class Launcher:
             sandbox, place = self._networked(container, rootfs, undo)
             undo.callback(_quietly, partial(house.runtime.delete, container.id, force=True))
             created = house.runtime.create(container_process(container, place))
+            started = time.time_ns()
             house.runtime.start(container.id)
             undo.pop_all()
-        return Launched(created, sandbox, place.hostname)
+        return Launched(created, sandbox, place.hostname, started)
 
     def _networked(self, container: Container, rootfs: Path, undo: ExitStack) -> tuple[Sandbox | None, Place]:
         mode = container.network_mode
@@ -114,7 +128,8 @@ class Launcher:
         undo.callback(_quietly, partial(house.network.leave, container.id))
         undo.callback(_quietly, partial(house.naming.left, container.id))
         house.naming.joined(container, sandbox, house.files(container.id))
-        return sandbox, self._place(container, rootfs, sandbox.key or None)
+        place = self._place(container, rootfs, sandbox.key or None)
+        return sandbox, replace(place, links=house.naming.link_environment(container.id))
 
     def _place(self, container: Container, rootfs: Path, netns: str | None) -> Place:
         return Place(

@@ -64,7 +64,7 @@ class Removal:
         house = self._house
         managed.change_state(removing=True)
         try:
-            await house.workers.run(self._delete, managed, volumes)
+            removed = await house.workers.run(self._delete, managed, volumes)
         except Exception as error:
             managed.change_state(removing=False, dead=True)
             await house.registry.save(managed)
@@ -72,16 +72,20 @@ class Removal:
         await house.registry.forget(managed)
         self._execs.forget(managed)
         await release_images(house)
+        for volume in removed:
+            house.tell_volume(volume, "destroy")
         house.tell(managed.container, "destroy")
         managed.tell_removal(Outcome(managed.state.exit_code))
 
-    def _delete(self, managed: Managed, volumes: bool) -> None:
+    def _delete(self, managed: Managed, volumes: bool) -> list[str]:
+        """Delete what is on the host; return the names of the volumes that went with it."""
         house, container = self._house, managed.container
         house.runtime.delete(container.id, force=True)
         house.network.leave(container.id)
         house.overlay.remove(container.id)
-        self._storage.give_back(container, volumes)
+        removed = self._storage.give_back(container, volumes)
         shutil.rmtree(house.directory(container.id), ignore_errors=True)
+        return removed
 
 
 def _refusal(managed: Managed) -> str:

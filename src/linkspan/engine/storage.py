@@ -6,7 +6,7 @@ import logging
 import os
 import shutil
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from linkspan.engine.mounts import MountRequest, overlaid, volumes_from
@@ -20,6 +20,14 @@ from linkspan.runtime.volumes import Volumes
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """The mounts of a container, and the names of the volumes that were made for them."""
+
+    points: tuple[MountPoint, ...]
+    made: tuple[str, ...]
+
+
 class Storage:
     """Resolves mount requests. Blocking; called from worker threads."""
 
@@ -28,7 +36,7 @@ class Storage:
         self._overlay = overlay
         self._registry = registry
 
-    def resolve(self, container: Container, requests: Sequence[MountRequest]) -> list[MountPoint]:
+    def resolve(self, container: Container, requests: Sequence[MountRequest]) -> Resolved:
         """Return the mounts with their host paths; new volumes are made and filled. Undone on failure."""
         made: list[str] = []
         try:
@@ -39,7 +47,7 @@ class Storage:
             for name in made:
                 self._volumes.remove(name)
             raise
-        return points
+        return Resolved(tuple(points), tuple(made))
 
     def _point(self, request: MountRequest, made: list[str]) -> MountPoint:
         point = request.point
@@ -104,10 +112,11 @@ class Storage:
                 if not Path(point.source).exists():
                     Path(point.source).mkdir(parents=True)
 
-    def give_back(self, container: Container, all_anonymous: bool) -> None:
-        """Remove the anonymous volumes that only this container used."""
+    def give_back(self, container: Container, all_anonymous: bool) -> list[str]:
+        """Remove the anonymous volumes that only this container used; return their names."""
+        removed: list[str] = []
         if not all_anonymous:
-            return
+            return removed
         used = {
             point.name
             for other in self._registry.all()
@@ -118,8 +127,10 @@ class Storage:
             if point.type == "volume" and point.anonymous and point.name not in used:
                 try:
                     self._volumes.remove(point.name)
+                    removed.append(point.name)
                 except LinkspanError as error:
                     log.warning("removing the volume %s of %s: %s", point.name, container.name, error)
+        return removed
 
 
 def _copy_up(source: Path, target: Path) -> None:

@@ -64,6 +64,8 @@ class Supervisor:
         await self.clean_up(managed)
         for endpoint in sandbox.endpoints if sandbox else ():
             self._house.tell_network(managed.container, "disconnect", endpoint.network_id)
+        if managed.state.running:
+            self._house.tell_unmounted(managed.container)
 
     async def clean_up(self, managed: Managed) -> None:
         """Take down what a process leaves: runtime state and root file system, beside them names and sandbox.

@@ -38,7 +38,10 @@ class VolumeUseCases:
     ) -> Volume:
         """Make a volume, or return the one of that name. Raises InvalidParameter, NotFound (driver)."""
         known = any(volume.name == name for volume in self._volumes.list())
-        volume = await self._run(self._volumes.create, name, driver, options, labels)
+        try:
+            volume = await self._run(self._volumes.create, name, driver, options, labels)
+        except NotFound as error:
+            raise NotFound(f"create {name}: {error}") from error
         if not known:
             self._tell("create", volume)
         return volume
