@@ -18,7 +18,7 @@ from linkspan.network.default_bridge import DefaultBridge
 from linkspan.network.hotplug import Hotplug
 from linkspan.network.names import owner
 from linkspan.network.networks import Networks
-from linkspan.network.predefined import HOST_NETWORK, NONE_NETWORK, simple_network
+from linkspan.network.predefined import BRIDGE_NETWORK, HOST_NETWORK, NONE_NETWORK, simple_network
 from linkspan.network.publishing import Publisher
 from linkspan.network.registry import NETWORK, Registry
 from linkspan.network.sandboxes import Sandboxes
@@ -67,7 +67,11 @@ class Recovery:
         self._predefine()
         self._firewall.start(self._facts())
         for network in self._registry.networks():
-            self._restore(self._wanted.network_parts(network))
+            restore = partial(self._restore, self._wanted.network_parts(network))
+            if network.adopted and network.name != BRIDGE_NETWORK:
+                _tolerating(f"restoring network {network.name}", restore)
+            else:
+                restore()
         if self._settings.ip_forward:
             self._kernel.apply((FORWARDING,))
         _tolerating("removing what belongs to nothing", self._sweep)
