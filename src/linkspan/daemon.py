@@ -164,6 +164,7 @@ async def _serve_with(settings: DaemonSettings, store: Store, ending: asyncio.Ev
     engine = Engine(house)
     server = Server(application(engine), settings.group, settings.tls)
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _reload, engine, reread)
+    await server.prepare(settings.hosts)
     try:
         await engine.start()
         await _look_around(house, firewall)

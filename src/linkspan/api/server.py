@@ -29,48 +29,57 @@ class Server:
             app, access_log=None, handler_cancellation=True, keepalive_timeout=3600, shutdown_timeout=GRACE
         )
         self._group = group
+        self._owner = -1
         self._tls = tls
         self._paths: list[Path] = []
         self._doors: list[TlsDoor] = []
 
-    async def start(self, hosts: Sequence[str]) -> None:
-        """Listen on every one of `hosts` ("unix:///run/x.sock" or "tcp://192.0.2.1:2376").
+    async def prepare(self, hosts: Sequence[str]) -> None:
+        """Find out what is wrong with `hosts` before anything is started, and have their TCP addresses.
 
         Raises InvalidParameter for a group, host or certificate that cannot be, Conflict for a socket that
         another daemon serves, OSError with the address for one that cannot be had.
         """
-        owner = _group_id(self._group) if self._group else -1
-        await self._runner.setup()
+        self._owner = _group_id(self._group) if self._group else -1
         for host in hosts:
             scheme, _, rest = host.partition("://")
             if scheme == "unix":
-                await self._listen_unix(Path(rest), owner)
+                await _refuse_if_served(Path(rest))
             elif scheme == "tcp":
-                await self._listen_tls(host)
+                self._open_tls(host)
             else:
                 raise InvalidParameter(
                     f'unable to parse docker host "{host}": use unix:///path or tcp://host:port'
                 )
 
-    async def _listen_unix(self, path: Path, owner: int) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        await _refuse_if_served(path)
-        path.unlink(missing_ok=True)
-        previous = os.umask(0o117)
-        try:
-            await web.UnixSite(self._runner, str(path), backlog=1024).start()
-        finally:
-            os.umask(previous)
-        os.chown(path, 0, owner)
-        self._paths.append(path)
-
-    async def _listen_tls(self, host: str) -> None:
+    def _open_tls(self, host: str) -> None:
         if self._tls is None:
             raise InvalidParameter(f"{host}: a TCP socket needs --tlsverify and its certificates")
         where = urlsplit(host)
         door = TlsDoor(server_context(self._tls), self._take)
         door.open(where.hostname or "127.0.0.1", where.port or 2376)
         self._doors.append(door)
+
+    async def start(self, hosts: Sequence[str]) -> None:
+        """Serve every one of `hosts` ("unix:///run/x.sock" or "tcp://192.0.2.1:2376"), after `prepare`."""
+        await self._runner.setup()
+        for host in hosts:
+            scheme, _, rest = host.partition("://")
+            if scheme == "unix":
+                await self._listen_unix(Path(rest))
+        for door in self._doors:
+            door.start()
+
+    async def _listen_unix(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        previous = os.umask(0o117)
+        try:
+            await web.UnixSite(self._runner, str(path), backlog=1024).start()
+        finally:
+            os.umask(previous)
+        os.chown(path, 0, self._owner)
+        self._paths.append(path)
 
     async def _take(self, connection: socket.socket) -> None:
         """Serve a connection that the TLS door has let in."""

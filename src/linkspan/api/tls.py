@@ -57,7 +57,7 @@ class TlsDoor:
         self._listener: socket.socket | None = None
 
     def open(self, address: str, port: int) -> None:
-        """Listen; raises OSError that names the address."""
+        """Have the address, and let clients wait; raises OSError that names it."""
         try:
             self._listener = socket.create_server(
                 (address, port),
@@ -67,7 +67,11 @@ class TlsDoor:
         except OSError as error:
             raise OSError(error.errno, f"listening on {address} port {port}: {error.strerror}") from error
         self._listener.setblocking(False)
-        self._spawn(self._accept(self._listener), "accept")
+
+    def start(self) -> None:
+        """Let clients in, those that wait already too."""
+        if self._listener is not None:
+            self._spawn(self._accept(self._listener), "accept")
 
     def close(self) -> None:
         """Let nobody in any more; connections that are open go on until they are closed behind the door."""
