@@ -1,11 +1,12 @@
 """Links between containers: lines in /etc/hosts on the default bridge, aliases on other networks.
 
-Source: Docker's "Legacy container links"; moby daemon/links.
+The other's addresses and variables go into the environment too. Source: Docker's "Legacy container links";
+moby daemon/links.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from linkspan.engine.registry import Registry
@@ -15,15 +16,23 @@ from linkspan.model.errors import InvalidParameter, LinkspanError
 from linkspan.model.network import Endpoint
 from linkspan.network.controller import Controller
 
+DEFAULT_BRIDGE = "bridge"
+
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """The other container of a legacy link, and what this one calls it."""
+    """The other container of a legacy link, and what `owner` calls it.
 
+    `ports` are its exposed ports ("5432/tcp"), `env` its environment ("KEY=value").
+    """
+
+    owner: str
     id: str
     name: str
     alias: str
     address: Address
+    ports: tuple[str, ...] = ()
+    env: tuple[str, ...] = ()
 
 
 def parse_link(text: str) -> tuple[str, str]:
@@ -40,20 +49,95 @@ def network_links(endpoints: Iterable[Endpoint]) -> Pairs:
     return tuple((alias.lower(), name.lower()) for name, alias in found)
 
 
-def legacy_links(container: Container, registry: Registry, network: Controller) -> list[Link]:
-    """Return the links of a container on the default bridge; InvalidParameter when the other does not run."""
+def legacy_links(container: Container, registry: Registry, network: Controller) -> tuple[Link, ...]:
+    """Return the links of a container on the default bridge; LinkspanError when the other does not run."""
     if container.network_mode not in ("default", "bridge"):
-        return []
-    return [_resolve(container, text, registry, network) for text in container.host_config.get("Links") or ()]
+        return ()
+    asked = container.host_config.get("Links") or ()
+    return tuple(_resolve(container, text, registry, network) for text in asked)
 
 
 def _resolve(container: Container, text: str, registry: Registry, network: Controller) -> Link:
     name, alias = parse_link(text)
     other = registry.find(name).container
-    sandbox = network.sandbox(other.id)
-    addresses = [e.ipv4.ip for e in (sandbox.endpoints if sandbox else ()) if e.ipv4 is not None]
-    if not other.state.running or not addresses:
+    address = bridge_address(other.id, network)
+    if not other.state.running:
         raise LinkspanError(
             f"Cannot link to a non running container: /{other.name} AS /{container.name}/{alias}"
         )
-    return Link(other.id, other.name, alias, addresses[0])
+    if address is None:
+        raise LinkspanError(f"Cannot link to /{other.name}, as it does not belong to the default network")
+    ports, env = other.config.get("ExposedPorts") or (), other.config.get("Env") or ()
+    return Link(container.name, other.id, other.name, alias, address, tuple(ports), tuple(env))
+
+
+def bridge_address(container_id: str, network: Controller) -> Address | None:
+    """Return a running container's address on the default bridge, None when it has none there."""
+    sandbox = network.sandbox(container_id)
+    for endpoint in sandbox.endpoints if sandbox else ():
+        if endpoint.network_name == DEFAULT_BRIDGE and endpoint.ipv4 is not None:
+            return endpoint.ipv4.ip
+    return None
+
+
+def link_environment(link: Link) -> tuple[str, ...]:
+    """Return the variables that a linking container gets: address, every exposed port, the other's own."""
+    prefix = link.alias.upper().replace("-", "_")
+    ports = sorted(link.ports, key=_port_order)
+    found = [f"{prefix}_NAME=/{link.owner}/{link.alias}"]
+    if ports:
+        found.append(f"{prefix}_PORT={_url(link, ports[0])}")
+    for run in _runs(ports):
+        found += _run_variables(prefix, link, run) if len(run) > 1 else ()
+        for port in run:
+            found += _port_variables(prefix, link, port)
+    for entry in link.env:
+        key, equals, _ = entry.partition("=")
+        if equals and key not in ("HOME", "PATH"):
+            found.append(f"{prefix}_ENV_{entry}")
+    return tuple(found)
+
+
+def _port_order(port: str) -> tuple[bool, str, int]:
+    number, _, protocol = port.partition("/")
+    return protocol != "tcp", protocol, int(number)
+
+
+def _url(link: Link, port: str) -> str:
+    number, _, protocol = port.partition("/")
+    return f"{protocol}://{link.address}:{number}"
+
+
+def _runs(ports: Iterable[str]) -> list[list[str]]:
+    """Return the ports, those that follow each other in one list."""
+    runs: list[list[str]] = []
+    for port in ports:
+        _, protocol, number = _port_order(port)
+        if runs and _port_order(runs[-1][-1])[1:] == (protocol, number - 1):
+            runs[-1].append(port)
+        else:
+            runs.append([port])
+    return runs
+
+
+def _port_variables(prefix: str, link: Link, port: str) -> list[str]:
+    number, _, protocol = port.partition("/")
+    name = f"{prefix}_PORT_{number}_{protocol.upper()}"
+    return [
+        f"{name}={_url(link, port)}",
+        f"{name}_ADDR={link.address}",
+        f"{name}_PORT={number}",
+        f"{name}_PROTO={protocol}",
+    ]
+
+
+def _run_variables(prefix: str, link: Link, run: Sequence[str]) -> list[str]:
+    first, _, protocol = run[0].partition("/")
+    last = run[-1].partition("/")[0]
+    name = f"{prefix}_PORT_{first}_{protocol.upper()}"
+    return [
+        f"{name}_START={_url(link, run[0])}",
+        f"{name}_PORT_START={first}",
+        f"{name}_END={_url(link, run[-1])}",
+        f"{name}_PORT_END={last}",
+    ]

@@ -8,18 +8,26 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
 
 from linkspan.engine.files import HOST_HOSTS, Files, host_resolv, read, write
-from linkspan.engine.links import legacy_links, network_links
+from linkspan.engine.links import (
+    DEFAULT_BRIDGE,
+    Link,
+    bridge_address,
+    legacy_links,
+    link_environment,
+    network_links,
+)
 from linkspan.engine.registry import Registry
 from linkspan.engine.settings import DaemonSettings
 from linkspan.model.addresses import Address
 from linkspan.model.container import Container
-from linkspan.model.errors import NotFound
+from linkspan.model.errors import LinkspanError, NotFound
 from linkspan.model.network import Endpoint
 from linkspan.model.sandbox import Sandbox
 from linkspan.network.controller import Controller
@@ -27,8 +35,6 @@ from linkspan.path.dns import hosts, resolvconf
 from linkspan.path.dns.resolvconf import DnsWishes
 from linkspan.path.dns.resolver import Resolver
 from linkspan.path.dns.view import SandboxView
-
-DEFAULT_BRIDGE = "bridge"
 
 
 class Naming:
@@ -45,25 +51,48 @@ class Naming:
         self._loop = asyncio.get_running_loop()
         self._known: dict[str, tuple[Endpoint, ...]] = {}
         self._views: dict[str, SandboxView] = {}
+        self._links: dict[str, tuple[Link, ...]] = {}
+        self._writing = threading.Lock()  # of hosts files: their container and those it links to may change
 
     def joined(self, container: Container, sandbox: Sandbox, own: Files) -> None:
         """Write the files of a container that is about to start, and make its names resolve."""
         domain = str(container.config.get("Domainname") or "")
         hostname = str(container.config.get("Hostname") or "")
         write(own.hostname, (f"{hostname}.{domain}" if domain else hostname) + "\n")
-        write(own.hosts, self._hosts(container, sandbox))
+        if links := legacy_links(container, self._registry, self._network):
+            self._links[container.id] = links
+        self._write_hosts(container, sandbox, own)
         self._tell(container, sandbox, own)
+
+    def link_environment(self, container_id: str) -> tuple[str, ...]:
+        """Return the variables that a container gets of those it links to."""
+        links = self._links.get(container_id, ())
+        return tuple(variable for link in links for variable in link_environment(link))
+
+    def linked(self, target_id: str) -> list[str]:
+        """Return the ids of the running containers that link to `target_id`."""
+        links = list(self._links.items())
+        return [id for id, found in links if any(link.id == target_id for link in found)]
 
     def changed(self, container: Container, own: Files) -> None:
         """Follow a change of a container's networks or name, if it has a sandbox."""
         if sandbox := self._network.sandbox(container.id):
-            write(own.hosts, self._hosts(container, sandbox))
+            self._write_hosts(container, sandbox, own)
             self._tell(container, sandbox, own)
 
     def adopted(self, container: Container, own: Files) -> None:
         """Make the names of a container resolve again that ran on while the daemon was away."""
         if sandbox := self._network.sandbox(container.id):
+            self._links.update(self._links_known(container))
             self._tell(container, sandbox, own)
+
+    def _links_known(self, container: Container) -> dict[str, tuple[Link, ...]]:
+        """Return the links of a container that runs already; nothing if one of the others is down."""
+        try:
+            links = legacy_links(container, self._registry, self._network)
+        except LinkspanError:
+            return {}
+        return {container.id: links} if links else {}
 
     def close(self) -> None:
         """Stop answering. Called on the event loop."""
@@ -71,6 +100,7 @@ class Naming:
 
     def left(self, container_id: str) -> None:
         """Forget a container whose sandbox goes; its sockets must not keep the namespace alive."""
+        self._links.pop(container_id, None)
         for endpoint in self._known.pop(container_id, ()):
             self._resolver.zone.remove(endpoint)
         if self._views.pop(container_id, None) is not None:
@@ -138,12 +168,16 @@ class Naming:
         pools = self._network.network(endpoint.network_id).pools
         return [pool.gateway for pool in pools if pool.gateway is not None]
 
+    def _write_hosts(self, container: Container, sandbox: Sandbox, own: Files) -> None:
+        with self._writing:
+            write(own.hosts, self._hosts(container, sandbox))
+
     def _hosts(self, container: Container, sandbox: Sandbox) -> str:
         entries = container.host_config.get("ExtraHosts") or ()
         extra = hosts.extra_hosts(entries, self._host_gateway(entries))
         if not sandbox.key:
             return hosts.host_mode_file(read(HOST_HOSTS), extra)
-        links = legacy_links(container, self._registry, self._network)
+        links = [self._present(link) for link in self._links.get(container.id, ())]
         lines = [hosts.link_line(link.address, link.alias, link.id, link.name) for link in links]
         own = [
             interface.ip
@@ -155,6 +189,10 @@ class Naming:
         hostname, domain = str(config.get("Hostname") or ""), str(config.get("Domainname") or "")
         ipv6 = Path("/proc/net/if_inet6").exists()
         return hosts.hosts_file(own, hostname, domain, [*extra, *lines], ipv6)
+
+    def _present(self, link: Link) -> Link:
+        """Return a link with the present address of the other; the last one while that is down."""
+        return replace(link, address=bridge_address(link.id, self._network) or link.address)
 
     def _given_gateways(self) -> list[Address]:
         return [ip_address(text) for text in self._settings.host_gateway_addresses]

@@ -21,7 +21,7 @@ class Place:
 
     `netns` None is the daemon's own namespace; `pid` and `ipc` are paths of another container's namespaces,
     or "" for what HostConfig says; `shm` is the /dev/shm of the container whose IPC namespace is shared;
-    `ulimits` hold for what HostConfig does not limit itself.
+    `ulimits` hold for what HostConfig does not limit itself; `links` are the variables of linked containers.
     """
 
     rootfs: Path
@@ -34,6 +34,7 @@ class Place:
     ipc: str = ""
     shm: str = ""
     ulimits: tuple[Ulimit, ...] = ()
+    links: tuple[str, ...] = ()
 
 
 def container_process(container: Container, place: Place) -> ContainerProcess:
@@ -45,7 +46,7 @@ def container_process(container: Container, place: Place) -> ContainerProcess:
         rootfs=place.rootfs,
         log_path=place.log,
         args=(container.path, *container.args),
-        env=environment(config, place.hostname),
+        env=environment(config, place.hostname, place.links),
         cwd=config.get("WorkingDir") or "/",
         user=config.get("User") or "",
         groups=tuple(str(group) for group in host.get("GroupAdd") or ()),
@@ -84,9 +85,9 @@ def container_process(container: Container, place: Place) -> ContainerProcess:
     )
 
 
-def environment(config: Mapping[str, Any], hostname: str) -> tuple[str, ...]:
-    """Return the process's environment: Docker's own variables, overridden by the container's."""
-    own = [PATH, f"HOSTNAME={hostname}", *(["TERM=xterm"] if config.get("Tty") else [])]
+def environment(config: Mapping[str, Any], hostname: str, links: Sequence[str] = ()) -> tuple[str, ...]:
+    """Return the process's environment: Docker's own variables and those of links, overridden by its own."""
+    own = [PATH, f"HOSTNAME={hostname}", *(["TERM=xterm"] if config.get("Tty") else []), *links]
     merged = dict(entry.partition("=")[::2] for entry in own)
     for entry in config.get("Env") or ():
         key, equals, value = entry.partition("=")
