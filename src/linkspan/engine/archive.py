@@ -19,7 +19,7 @@ from linkspan.engine import tarring
 from linkspan.engine.house import House
 from linkspan.engine.registry import Managed
 from linkspan.engine.streaming import produced
-from linkspan.engine.views import View, opened, through_mounts
+from linkspan.engine.views import View, opened
 from linkspan.model.container import Container
 from linkspan.model.errors import Forbidden, InvalidParameter, NotFound
 from linkspan.model.timestamps import rfc3339
@@ -86,26 +86,14 @@ class Archives:
         """Return what a path is; raises NotFound."""
         managed = self._house.registry.find(reference)
         async with opened(self._house, managed) as root:
-            return await self._house.workers.run(self._stat, managed.container, root, path)
-
-    def _stat(self, container: Container, whole: Path, path: str) -> PathStat:
-        root, inner = through_mounts(container, whole, _absolute(path))
-        with View(root) as view:
-            return _path_stat(view, inner, path)
+            return await self._house.workers.run(_stat, reference, root, path)
 
     async def get(self, reference: str, path: str) -> tuple[PathStat, AsyncIterator[bytes]]:
         """Return what a path is, and the pieces of a tar of it; raises NotFound before the first piece."""
         managed = self._house.registry.find(reference)
-        status = await self.stat(managed.id, path)
+        status = await self.stat(reference, path)
         self._house.tell(managed.container, "archive-path")
-        return status, self._streamed(managed, partial(self._pack, managed.container, path))
-
-    def _pack(self, container: Container, path: str, whole: Path, output: BinaryIO) -> None:
-        root, inner = through_mounts(container, whole, _absolute(path))
-        with View(root) as view:
-            resolved = view.resolve(inner) if path.endswith(("/", "/.")) else inner
-            with view.holder(resolved) as (directory, entry):
-                tarring.pack(directory, entry, _entry_name(_absolute(path)), output)
+        return status, self._streamed(managed, partial(_pack, reference, path))
 
     async def put(
         self,
@@ -126,17 +114,8 @@ class Archives:
         async with opened(self._house, managed) as root:
             owner = await self._house.workers.run(_owner, root, container) if owned_by_user else None
             into = partial(tarring.unpack, read=read, keep_directories=keep_directories, owner=owner)
-            await self._house.workers.apart(self._unpack, container, root, path, into)
+            await self._house.workers.apart(_unpack, reference, root, path, into)
         self._house.tell(container, "extract-to-dir")
-
-    def _unpack(self, container: Container, whole: Path, path: str, into: Callable[[int], None]) -> None:
-        root, inner = through_mounts(container, whole, _absolute(path))
-        with View(root) as view:
-            resolved = view.resolve(inner)
-            if not stat.S_ISDIR(view.status(resolved).st_mode):
-                raise InvalidParameter("extraction point is not a directory")
-            with view.directory(resolved) as directory:
-                into(directory)
 
     async def export(self, reference: str) -> AsyncIterator[bytes]:
         """Return the pieces of a tar of the root file system, without what is mounted in it."""
@@ -159,6 +138,28 @@ class Archives:
         managed = self._house.registry.find(reference)
         found = await self._house.workers.run(self._house.overlay.changes, managed.id)
         return [{"Path": change.path, "Kind": int(change.kind)} for change in found]
+
+
+def _stat(reference: str, root: Path, path: str) -> PathStat:
+    with View(root, reference) as view:
+        return _path_stat(view, _absolute(path), path)
+
+
+def _pack(reference: str, path: str, root: Path, output: BinaryIO) -> None:
+    inner = _absolute(path)
+    with View(root, reference) as view:
+        resolved = view.resolve(inner) if path.endswith(("/", "/.")) else inner
+        with view.holder(resolved) as (directory, entry):
+            tarring.pack(directory, entry, _entry_name(inner), output)
+
+
+def _unpack(reference: str, root: Path, path: str, into: Callable[[int], None]) -> None:
+    with View(root, reference) as view:
+        resolved = view.resolve(_absolute(path))
+        if not stat.S_ISDIR(view.status(resolved).st_mode):
+            raise InvalidParameter("extraction point is not a directory")
+        with view.directory(resolved) as directory:
+            into(directory)
 
 
 def _owner(root: Path, container: Container) -> tuple[int, int]:

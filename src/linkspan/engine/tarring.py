@@ -5,6 +5,7 @@ No name, symbolic link or hard link in an archive leads out of the directory it 
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import tarfile
@@ -190,6 +191,7 @@ class _Unpacker:
             raise InvalidParameter(f"cannot overwrite directory {member.name!r} with non-directory")
         if self._keep_directories and member.isdir():
             raise InvalidParameter(f"cannot overwrite non-directory {member.name!r} with directory")
+        _refuse_mount(parent, name, member)
         self._root.forget()
         parent = self._root.parent(components(member.name))
         confined.remove(parent, name, found)
@@ -214,12 +216,35 @@ class _Unpacker:
             os.close(holder)
 
     def _attributes(self, member: tarfile.TarInfo, parent: int, name: str) -> None:
+        """Give the entry its owner, mode and time, by descriptor: the container may exchange it meanwhile."""
         uid, gid = self._owner or (member.uid, member.gid)
-        os.chown(name, uid, gid, dir_fd=parent, follow_symlinks=False)
-        if not member.issym():
-            os.chmod(name, member.mode & 0o7777, dir_fd=parent)
+        entry = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+        try:
+            if stat.S_ISLNK(os.fstat(entry).st_mode) is not member.issym():
+                raise InvalidParameter(f"{member.name!r} was exchanged while it was written")
+            os.chown(f"/proc/self/fd/{entry}", uid, gid)
+            if not member.issym():
+                Path(f"/proc/self/fd/{entry}").chmod(member.mode & 0o7777)
+        finally:
+            os.close(entry)
         if not member.isdir():
             os.utime(name, (member.mtime, member.mtime), dir_fd=parent, follow_symlinks=False)
+
+
+def _refuse_mount(parent: int, name: str, member: tarfile.TarInfo) -> None:
+    """Refuse to replace a place of a mount: to unlink it would take the mount from the container."""
+    entry = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+    try:
+        if _mount_id(entry) != _mount_id(parent):
+            raise OSError(errno.EBUSY, "device or resource busy", member.name)
+    finally:
+        os.close(entry)
+
+
+def _mount_id(descriptor: int) -> str:
+    """Return the number of the mount that a descriptor is on. Source: proc(5), fdinfo."""
+    lines = Path(f"/proc/self/fdinfo/{descriptor}").read_text().splitlines()
+    return next(line.split()[1] for line in lines if line.startswith("mnt_id:"))
 
 
 def _node(member: tarfile.TarInfo, parent: int, name: str) -> None:

@@ -11,9 +11,11 @@ from pathlib import Path
 
 from linkspan.engine.house import House
 from linkspan.engine.registry import Managed
-from linkspan.model.container import Container
+from linkspan.engine.rooted import inside
+from linkspan.model.container import Container, MountPoint
 from linkspan.model.errors import InvalidParameter, NotFound
 from linkspan.runtime.images.confined import ConfinedDirectory
+from linkspan.runtime.whole import Bind, whole
 
 _LINKS = 40
 
@@ -21,8 +23,10 @@ _LINKS = 40
 class View:
     """The root directory of a container: names are resolved by the kernel as after a chroot into it."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, container: str = "") -> None:
+        """`container` is what the user called the container, for the texts of errors."""
         self._directory = ConfinedDirectory(root)
+        self._container = container
 
     def __enter__(self) -> View:
         return self
@@ -36,7 +40,7 @@ class View:
         try:
             descriptor = self._directory.open_parent([*parts(path), "."])
         except FileNotFoundError:
-            raise NotFound(f"Could not find the file {path} in container") from None
+            raise self._missing(path) from None
         except NotADirectoryError:
             raise InvalidParameter(f"{path} is not a directory") from None
         except OSError as error:
@@ -47,6 +51,9 @@ class View:
             yield descriptor
         finally:
             os.close(descriptor)
+
+    def _missing(self, path: str) -> NotFound:
+        return NotFound(f"Could not find the file {path} in container {self._container}".rstrip())
 
     def status(self, path: str) -> os.stat_result:
         """Return the status of `path` itself; a final link is not followed. Raises NotFound."""
@@ -64,7 +71,7 @@ class View:
             try:
                 os.stat(name, dir_fd=directory, follow_symlinks=False)
             except FileNotFoundError:
-                raise NotFound(f"Could not find the file {path} in container") from None
+                raise self._missing(path) from None
             yield directory, name
 
     def resolve(self, path: str) -> str:
@@ -87,8 +94,8 @@ def parts(path: str) -> list[str]:
 
 @asynccontextmanager
 async def opened(house: House, managed: Managed, layers: bool = False) -> AsyncIterator[Path]:
-    """Give the host path of a container's root: its process's own view, or with `layers` or while it is down
-    the mounted layers.
+    """Give the host path of a container's root: its process's own view, or while it is down the same put
+    together anew; with `layers` only the root file system, without what is mounted in it.
 
     The root is held open by a descriptor, and not by the container's lock: a slow client holds up nobody,
     and the container may start, end or go meanwhile.
@@ -105,22 +112,16 @@ async def opened(house: House, managed: Managed, layers: bool = False) -> AsyncI
 
 
 def _open(house: House, container: Container, layers: bool) -> int:
-    alive = container.state.running and container.state.pid and not layers
-    root = Path(f"/proc/{container.state.pid}/root") if alive else house.overlay.mount(container.id)
-    return os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    if container.state.running and container.state.pid and not layers:
+        return os.open(f"/proc/{container.state.pid}/root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    root = house.overlay.mount(container.id)
+    if layers:
+        return os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    return whole(root, [_bind(house, point) for point in container.mounts if point.type != "tmpfs"])
 
 
-def through_mounts(container: Container, root: Path, path: str) -> tuple[Path, str]:
-    """Return (root, path): for a stopped container, whose volumes are not mounted, the volume's own."""
-    if container.state.running and container.state.pid:
-        return root, path
-    names = parts(path)
-    best: tuple[Path, str] = (root, path)
-    deepest = 0
-    for point in container.mounts:
-        own = parts(point.destination)
-        if point.type != "tmpfs" and names[: len(own)] == own and len(own) > deepest:
-            deepest = len(own)
-            tail = "/".join(names[len(own) :])
-            best = Path(point.source), f"/{tail}" + ("/" if path.endswith("/") else "")
-    return best
+def _bind(house: House, point: MountPoint) -> Bind:
+    if point.type == "volume":
+        house.volumes.mount(point.name)
+    source = inside(Path(point.source), point.subpath) if point.subpath else Path(point.source)
+    return Bind(source, point.destination, point.read_only)

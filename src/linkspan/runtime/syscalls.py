@@ -9,14 +9,15 @@ import struct
 from linkspan.model.errors import KernelError
 
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC = 0x1, 0x2, 0x4, 0x8
-MS_BIND, MS_REC = 0x1000, 0x4000
+MS_REMOUNT, MS_BIND, MS_REC = 0x20, 0x1000, 0x4000
 MS_PRIVATE, MS_SLAVE, MS_SHARED = 0x40000, 0x80000, 0x100000
 MNT_DETACH = 2
 CLONE_FS, CLONE_NEWNS = 0x200, 0x20000
 IN_MODIFY, IN_CLOSE_WRITE, IN_MOVED_TO, IN_CREATE = 0x2, 0x8, 0x80, 0x100
 IN_NONBLOCK, IN_CLOEXEC = os.O_NONBLOCK, os.O_CLOEXEC
 
-_OPENAT2 = 437
+_OPEN_TREE, _OPENAT2 = 428, 437
+_OPEN_TREE_CLONE, _AT_RECURSIVE = 0x1, 0x8000
 _RESOLVE_IN_ROOT = 0x10
 _AT_FDCWD = -100
 
@@ -77,6 +78,24 @@ def open_in_root(root: int, path: str, flags: int) -> int:
     if descriptor < 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number), path)
+    return descriptor
+
+
+def clone_tree(path: str) -> int:
+    """Return a descriptor of a copy of the mounts at and below `path`; closing it unmounts them.
+
+    Raises KernelError. Source: open_tree(2) (Linux 5.2).
+    """
+    descriptor = int(
+        _libc.syscall(
+            ctypes.c_long(_OPEN_TREE),
+            ctypes.c_int(_AT_FDCWD),
+            ctypes.c_char_p(os.fsencode(path)),
+            ctypes.c_uint(_OPEN_TREE_CLONE | _AT_RECURSIVE | os.O_CLOEXEC),
+        )
+    )
+    if descriptor < 0:
+        raise _failed(f"copying the mounts at {path}")
     return descriptor
 
 
