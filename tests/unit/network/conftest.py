@@ -81,6 +81,8 @@ class FakeKernel:
     def remove(self, parts: Sequence[Part]) -> None:
         self.faults.call("remove")
         for part in parts:
+            if isinstance(part, Bridge) and part.adopted:
+                continue
             if isinstance(part, VethPair | Bridge):
                 self._delete_link(_link_name(part))
             elif part in self.parts:
