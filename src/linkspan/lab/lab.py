@@ -71,6 +71,7 @@ class Lab:
         self.exec_root = self.directory / "exec"
         self.socket = self.directory / "linkspan.sock"
         self._log = self.directory / "daemon.log"
+        link_plugins(self.directory / "docker-config")
         self._cgroups = LabCgroups(self.directory.name)
         self._cleanup.callback(self._cgroups.remove)
         self._cgroups.create()
@@ -274,6 +275,14 @@ def installed(program: str) -> str:
     return found
 
 
+def link_plugins(configuration: Path) -> None:
+    """Let the docker command find the plugins (`docker compose`) that `make setup` has put into .venv."""
+    plugins = Path(sys.prefix) / "lib" / "docker" / "cli-plugins"
+    configuration.mkdir(exist_ok=True)
+    if plugins.is_dir():
+        (configuration / "cli-plugins").symlink_to(plugins)
+
+
 def docker_command() -> str:
-    """The docker command of PATH, else the one that `make setup` has put beside our Python."""
+    """The docker command of PATH, else the one that `make setup` has put into .venv."""
     return shutil.which("docker") or installed("docker")
