@@ -157,9 +157,13 @@ class Creation:
         house.directory(container.id).mkdir(parents=True, mode=0o710)
         layers = [*house.images.layers(image), skeleton(house.settings.data_root)]
         house.overlay.prepare(container.id, layers)
+        if not container.network_mode.startswith("container:"):
+            request = sandbox_request(container)
+            house.network.reserve(request.container, request.endpoints)
         return self._storage.resolve(container, mounts)
 
     def _undo(self, id: str) -> None:
+        self._house.network.release(id)
         self._house.overlay.remove(id)
         shutil.rmtree(self._house.directory(id), ignore_errors=True)
 

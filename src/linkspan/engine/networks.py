@@ -107,14 +107,16 @@ class Networks:
                     self._controller.connect, identity, EndpointRequest(network.id, config)
                 )
             else:
-                await self._workers.run(self._validate_stopped, managed.container, network, config)
+                await self._workers.run(self._reserve, managed.container, network, config)
             managed.change(networks={**_without_private(managed.container, network), network.name: config})
             await asyncio.gather(self._registry.save(managed), self._refresh(managed.id))
         self._tell("connect", network, managed.id)
 
-    def _validate_stopped(self, container: Container, network: Network, config: EndpointConfig) -> None:
-        endpoints = (EndpointRequest(network.id, config),)
-        self._controller.validate(SandboxRequest(identity_of(container), network.name, endpoints))
+    def _reserve(self, container: Container, network: Network, config: EndpointConfig) -> None:
+        """Check what a container that is down asks for, and keep its addresses for it."""
+        identity, endpoints = identity_of(container), (EndpointRequest(network.id, config),)
+        self._controller.validate(SandboxRequest(identity, network.name, endpoints))
+        self._controller.reserve(identity, endpoints)
 
     async def disconnect(self, reference: str, container: str, force: bool = False) -> None:
         """Detach a container; with `force` also one that no longer exists."""
@@ -148,6 +150,8 @@ class Networks:
 
     async def _disconnect_stranger(self, network: Network, container: str) -> None:
         for endpoint in self._controller.endpoints(network.id):
+        else:
+            await self._workers.run(self._controller.release, managed.id, network.id)
             if container in (endpoint.container_id, endpoint.container_name):
                 await self._workers.run(self._controller.disconnect, endpoint.container_id, network.id, True)
                 self._tell("disconnect", network, endpoint.container_id)

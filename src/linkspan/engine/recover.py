@@ -87,6 +87,7 @@ class Recovery:
         _swept(self._strangers(house.overlay.ids()), house.overlay.remove)
         sandboxes = [sandbox.container.id for sandbox in house.network.sandboxes()]
         _swept(self._strangers(sandboxes), house.network.leave)
+        _swept(self._strangers(house.network.reserving()), house.network.release)
 
     def _strangers(self, ids: Iterable[str]) -> list[str]:
         return [id for id in ids if self._house.registry.get(id) is None]

@@ -83,6 +83,7 @@ class Removal:
         house.runtime.delete(container.id, force=True)
         house.network.leave(container.id)
         house.overlay.remove(container.id)
+        house.network.release(container.id)
         removed = self._storage.give_back(container, volumes)
         shutil.rmtree(house.directory(container.id), ignore_errors=True)
         return removed

@@ -17,11 +17,15 @@ from linkspan.model.network import Pool
 class Leases:
     """The addresses of one pool: its reservations for good, and what is leased for now.
 
-    Not thread-safe; finding the next address costs a constant amount of work on average.
+    `claims` says who wants an address for good, the first one to ask in front: dynamic allocation passes over
+    it. Not thread-safe; finding the next address costs a constant amount of work on average.
     """
 
-    def __init__(self, pool: Pool, leased: Iterable[Address] = ()) -> None:
+    def __init__(
+        self, pool: Pool, leased: Iterable[Address] = (), claims: dict[int, list[str]] | None = None
+    ) -> None:
         self.pool = pool
+        self.claims = {} if claims is None else claims
         self._reserved = frozenset(int(address) for address in reserved(pool))
         self._leased = {int(address) for address in leased if address in pool.subnet}
         self._first, self._last = bounds(pool.ip_range or pool.subnet)
@@ -30,7 +34,7 @@ class Leases:
     def take_next(self) -> Address:
         """Lease the lowest free address; raises Unavailable with Docker's text when there is none."""
         number = self._next
-        while number <= self._last and (number in self._leased or number in self._reserved):
+        while number <= self._last and not self._is_free(number):
             number += 1
         if number > self._last:
             self._next = number
@@ -39,11 +43,15 @@ class Leases:
         self._next = number + 1
         return _address(self.pool.subnet, number)
 
-    def take(self, address: Address) -> Address:
-        """Lease one address, anywhere in the subnet; raises InvalidParameter or Forbidden."""
+    def _is_free(self, number: int) -> bool:
+        return number not in self._leased and number not in self._reserved and number not in self.claims
+
+    def take(self, address: Address, owner: str = "") -> Address:
+        """Lease one address, anywhere in the subnet, to `owner`; raises InvalidParameter or Forbidden."""
         if address not in self.pool.subnet:
             raise InvalidParameter("requested address is out of range")
-        if int(address) in self._leased or int(address) in self._reserved:
+        taken = int(address) in self._leased or int(address) in self._reserved
+        if taken or self.claimant(address) not in ("", owner):
             raise Forbidden("Address already in use")
         self._leased.add(int(address))
         return address
@@ -51,8 +59,28 @@ class Leases:
     def release(self, address: Address) -> None:
         """Take an address back; one that was free is no error."""
         self._leased.discard(int(address))
-        if self._first <= int(address) < self._next:
-            self._next = int(address)
+        self._look_again(int(address))
+
+    def _look_again(self, number: int) -> None:
+        if self._first <= number < self._next:
+            self._next = number
+
+    def claim(self, address: Address, owner: str) -> None:
+        """Keep an address for `owner`, behind those who have claimed it before."""
+        claimants = self.claims.setdefault(int(address), [])
+        if owner not in claimants:
+            claimants.append(owner)
+
+    def waive(self, address: Address, owner: str) -> None:
+        """Take a claim back; one that was never made is no error."""
+        left = [other for other in self.claims.pop(int(address), []) if other != owner]
+        if left:
+            self.claims[int(address)] = left
+        self._look_again(int(address))
+
+    def claimant(self, address: Address) -> str:
+        """Return who may have an address, "" for anybody."""
+        return next(iter(self.claims.get(int(address), ())), "")
 
     def leased(self) -> list[Address]:
         """Return what is leased, lowest first."""
@@ -60,7 +88,8 @@ class Leases:
 
     def available(self) -> int:
         """Return how many addresses are left for dynamic allocation."""
-        inside = {n for n in self._leased | self._reserved if self._first <= n <= self._last}
+        taken = self._leased | self._reserved | set(self.claims)
+        inside = {number for number in taken if self._first <= number <= self._last}
         return self._last - self._first + 1 - len(inside)
 
 

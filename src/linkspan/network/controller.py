@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from linkspan.ipam.pools import AddressPool
@@ -20,6 +20,7 @@ from linkspan.network.publishing import Publisher
 from linkspan.network.recovery import Recovery
 from linkspan.network.registry import Registry
 from linkspan.network.rules import NOT_FROM_HOST, check_connect, check_request
+from linkspan.network.reservations import Reservations
 from linkspan.network.sandboxes import Sandboxes
 from linkspan.network.settings import NetworkSettings
 from linkspan.network.wanted import Wanted
@@ -47,8 +48,9 @@ class Controller:
         ports = PortAllocator(ephemeral_range(), reserved_ports())
         publisher = Publisher(ports, proxy, settings, self._name_now, port_holder)
         self._networks = Networks(self._registry, kernel, firewall, settings)
-        self._sandboxes = Sandboxes(self._registry, kernel, firewall, proxy, publisher, settings)
-        self._hotplug = Hotplug(self._registry, kernel, firewall, proxy, publisher, settings)
+        kept = self._reservations = Reservations(self._registry)
+        self._sandboxes = Sandboxes(self._registry, kernel, firewall, proxy, publisher, settings, kept)
+        self._hotplug = Hotplug(self._registry, kernel, firewall, proxy, publisher, settings, kept)
         self._recovery = Recovery(
             self._registry,
             kernel,
@@ -75,6 +77,7 @@ class Controller:
         """
         self._recovery.start()
 
+        self._reservations.load()
     def stop(self) -> None:
         """Leave everything as it is, as Docker does: bridges, rules and sandboxes outlive the daemon."""
 
@@ -89,7 +92,9 @@ class Controller:
 
     def remove_network(self, reference: str) -> Network:
         """Remove a network that has no endpoints; raises NotFound, Forbidden, LinkspanError."""
-        return _flat(self._networks.remove, reference)
+        network = _flat(self._networks.remove, reference)
+        self._reservations.forget_network(network.id)
+        return network
 
     def network(self, reference: str) -> Network:
         """Return a network by full id, exact name or unique id prefix; raises NotFound, InvalidParameter."""
@@ -112,6 +117,22 @@ class Controller:
 
         A sandbox that the container still has is removed first.
         """
+    def reserve(self, container: ContainerIdentity, endpoints: Iterable[EndpointRequest]) -> None:
+        """Keep the fixed addresses of a container for it until `release`, also while it is down.
+
+        Never fails for an address that somebody else has: the start of the container will.
+        """
+        self._reservations.reserve(container, endpoints)
+
+    def release(self, container_id: str, network_reference: str = "") -> None:
+        """Give up the fixed addresses of a container that is removed, or disconnected while it is down."""
+        network = self._registry.find(network_reference).id if network_reference else ""
+        self._reservations.release(container_id, network)
+
+    def reserving(self) -> list[str]:
+        """Return the ids of the containers that addresses are kept for."""
+        return self._reservations.owners()
+
         with self._locks.hold(request.container.id):
             try:
                 if (stale := self._registry.sandbox(request.container.id)) is not None:
@@ -122,6 +143,7 @@ class Controller:
                 raise setting_up(error) from error
 
     def leave(self, container_id: str) -> None:
+                self._reservations.reserve(request.container, request.endpoints)
         """Remove everything of a container's sandbox; one that is gone is no error.
 
         Goes on after errors; raises LinkspanError naming all of them at the end.
@@ -139,7 +161,12 @@ class Controller:
             sandbox = self._existing(container.id)
             network = self._registry.find(request.network)
             check_connect(sandbox, network, request.config)
-            return self._hotplug.connect(sandbox, request)
+            self._reservations.reserve(container, (request,))
+            try:
+                return self._hotplug.connect(sandbox, request)
+            except Exception:
+                self._reservations.release(container.id, network.id)
+                raise
 
     def disconnect(self, container_id: str, network_reference: str, force: bool = False) -> Sandbox:
         """Unplug a sandbox from a network; raises Forbidden if it is not connected to it.
@@ -155,11 +182,13 @@ class Controller:
             if network.name == HOST_NETWORK:
                 raise Forbidden(NOT_FROM_HOST)
             try:
-                return _flat(self._hotplug.disconnect, sandbox, endpoint, force)
+                left = _flat(self._hotplug.disconnect, sandbox, endpoint, force)
             except LinkspanError:
                 if not force:
                     raise
-                return self._existing(container_id)
+                left = self._existing(container_id)
+            self._reservations.release(container_id, network.id)
+            return left
 
     def _existing(self, container_id: str) -> Sandbox:
         if (sandbox := self._registry.sandbox(container_id)) is None:
@@ -174,6 +203,7 @@ class Controller:
     def sandbox(self, container_id: str) -> Sandbox | None:
         """Return the sandbox of a container as it stands, None if it has none."""
         return self._registry.sandbox(container_id)
+            self._reservations.rename(container_id, name)
 
     def sandboxes(self) -> list[Sandbox]:
         """Return all sandboxes that stand."""

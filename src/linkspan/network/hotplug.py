@@ -14,6 +14,7 @@ from linkspan.network.adapters import Filter, Kernel, Proxy
 from linkspan.network.planning import Planner
 from linkspan.network.publishing import Publisher, udp_ports
 from linkspan.network.registry import Registry, addresses
+from linkspan.network.reservations import Reservations
 from linkspan.network.settings import NetworkSettings
 from linkspan.network.undo import Undo, attempt_all, attempt_together
 from linkspan.network.wanted import Wanted
@@ -31,13 +32,14 @@ class Hotplug:
         proxy: Proxy,
         publisher: Publisher,
         settings: NetworkSettings,
+        reservations: Reservations,
     ) -> None:
         self._registry = registry
         self._kernel = kernel
         self._firewall = firewall
         self._proxy = proxy
         self._publisher = publisher
-        self._planner = Planner(registry)
+        self._planner = Planner(registry, reservations)
         self._wanted = Wanted(registry.by_id, settings)
 
     def connect(self, sandbox: Sandbox, request: EndpointRequest) -> Sandbox:

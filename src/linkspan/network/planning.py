@@ -7,12 +7,14 @@ from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
 from typing import Any
 
 from linkspan.model.addresses import Address
+from linkspan.model.errors import Forbidden
 from linkspan.model.network import Endpoint, EndpointConfig, EndpointRequest, Network, Pool
 from linkspan.model.sandbox import ContainerIdentity
 from linkspan.network import names
 from linkspan.network.options import ENDPOINT_IFNAME, ENDPOINT_MAC, bridge_options
 from linkspan.network.predefined import is_predefined
 from linkspan.network.registry import Registry, addresses
+from linkspan.network.reservations import Reservations
 from linkspan.network.undo import Undo
 
 DEFAULT_GATEWAY = {4: "DefaultGatewayIPv4", 6: "DefaultGatewayIPv6"}
@@ -26,11 +28,17 @@ def dns_names(container: ContainerIdentity, config: EndpointConfig) -> tuple[str
     return tuple(dict.fromkeys(name for name in wanted if name))
 
 
+def chosen_name(config: EndpointConfig) -> str:
+    """Return the interface name that an endpoint asks for, "" for any."""
+    return dict(config.driver_opts).get(ENDPOINT_IFNAME, "")
+
+
 class Planner:
     """Reserves what an endpoint needs in the registry."""
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, reservations: Reservations) -> None:
         self._registry = registry
+        self._reservations = reservations
 
     def plan(
         self,
@@ -42,7 +50,8 @@ class Planner:
     ) -> Endpoint:
         """Return a new endpoint with its addresses leased in memory and its membership counted.
 
-        `links` are the interface names taken in the sandbox; the new one is added. Raises as the leases do.
+        `links` are the interface names taken in the sandbox, or asked for by its endpoints; the new one is
+        added. Raises as the leases do.
         """
         with self._registry.lock:
             network = self._registry.find(request.network)
@@ -71,10 +80,10 @@ class Planner:
     ) -> Endpoint:
         config = endpoint.config
         opts = dict(config.driver_opts)
-        link = opts.get(ENDPOINT_IFNAME) or names.interface(bridge_options(network).interface_prefix, links)
+        link = chosen_name(config) or names.interface(bridge_options(network).interface_prefix, links)
         links.add(link)
-        ipv4 = self._lease(network, 4, config.ipv4, undo)
-        ipv6 = self._lease(network, 6, config.ipv6, undo)
+        ipv4 = self._lease(network, 4, config.ipv4, container.id, undo)
+        ipv6 = self._lease(network, 6, config.ipv6, container.id, undo)
         return replace(
             endpoint,
             link=link,
@@ -87,12 +96,18 @@ class Planner:
             dns_names=() if is_predefined(network) else dns_names(container, config),
         )
 
-    def _lease(self, network: Network, version: int, wanted: Address | None, undo: Undo) -> Any:
+    def _lease(
+        self, network: Network, version: int, wanted: Address | None, container: str, undo: Undo
+    ) -> Any:
         pool = network.pool(version)
         if pool is None:
             return None
         leases = self._registry.leases(network.id, version)
-        address = leases.take(wanted) if wanted is not None else leases.take_next()
+        try:
+            address = leases.take(wanted, container) if wanted is not None else leases.take_next()
+        except Forbidden as error:
+            holder = self._reservations.holder(network.id, wanted) if wanted is not None else ""
+            raise Forbidden(f"{error} (by container {holder})" if holder else str(error)) from error
         undo.push(self._registry.give_back, network.id, address)
         return interface(address, pool)
 

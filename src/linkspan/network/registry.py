@@ -63,7 +63,9 @@ class Registry:
         self._members.setdefault(network.id, {})
         leased = self.store.leases(network.id)
         for pool in network.pools:
-            self._leases[network.id, pool.subnet.version] = Leases(pool, leased)
+            key = network.id, pool.subnet.version
+            former = self._leases.get(key)
+            self._leases[key] = Leases(pool, leased, former.claims if former is not None else None)
 
     def withdraw(self, network: Network) -> None:
         """Forget a network in memory, so that nobody can join it any more."""
@@ -118,6 +120,24 @@ class Registry:
         with self.lock:
             if (leases := self._leases.get((network_id, address.version))) is not None:
                 leases.release(address)
+
+    def claim(self, network_id: str, address: Address, owner: str) -> None:
+        """Keep an address of a network for `owner`; a network that is gone has none."""
+        with self.lock:
+            if (leases := self._leases.get((network_id, address.version))) is not None:
+                leases.claim(address, owner)
+
+    def waive(self, network_id: str, address: Address, owner: str) -> None:
+        """Take a claim back."""
+        with self.lock:
+            if (leases := self._leases.get((network_id, address.version))) is not None:
+                leases.waive(address, owner)
+
+    def claimant(self, network_id: str, address: Address) -> str:
+        """Return who an address of a network is kept for, "" if nobody."""
+        with self.lock:
+            leases = self._leases.get((network_id, address.version))
+            return leases.claimant(address) if leases is not None else ""
 
     # endpoints and sandboxes
 

@@ -9,6 +9,7 @@ from linkspan.model.errors import Forbidden, InvalidParameter, NotFound
 from linkspan.model.network import EndpointConfig, EndpointRequest, Network
 from linkspan.model.sandbox import Sandbox, SandboxRequest
 from linkspan.network.options import ENDPOINT_SYSCTLS
+from linkspan.network.planning import chosen_name
 from linkspan.network.predefined import HOST_NETWORK, NONE_NETWORK, is_predefined
 from linkspan.network.registry import Registry
 
@@ -21,6 +22,7 @@ HOST_ONLY = "cannot connect container to host network - container must be create
 NOT_FROM_HOST = "container cannot be disconnected from host network or connected to host network"
 
 _MAC = re.compile(r"[0-9A-Fa-f]{2}([:-][0-9A-Fa-f]{2}){5}")
+_LINK = re.compile(r"(?!lo$|\.{1,2}$)[^\s/:]{1,15}")
 _SYSCTL = re.compile(r"net\.(ipv4|ipv6|mpls)\.[^.]+\.(IFNAME|ifname)\..+")
 
 
@@ -31,6 +33,11 @@ def check_endpoint(network: Network, config: EndpointConfig) -> None:
     validate_endpoint(network, config, is_predefined(network))
     if config.mac and not _MAC.fullmatch(config.mac):
         raise InvalidParameter(f"invalid MAC address {config.mac}")
+    if (name := chosen_name(config)) and not _LINK.fullmatch(name):
+        raise InvalidParameter(
+            f"invalid endpoint settings:\ninvalid interface name {name}: it has at most 15 characters,"
+            " no space, no / and no :, and is neither lo nor . nor .."
+        )
     for sysctl in filter(None, dict(config.driver_opts).get(ENDPOINT_SYSCTLS, "").split(",")):
         if not _SYSCTL.fullmatch(sysctl):
             raise InvalidParameter(
@@ -48,6 +55,10 @@ def check_request(registry: Registry, request: SandboxRequest) -> None:
         raise InvalidParameter(PRIVATE)
     for endpoint in request.endpoints:
         _check_wish(registry, endpoint)
+    links = [name for endpoint in request.endpoints if (name := chosen_name(endpoint.config))]
+    for name in links:
+        if links.count(name) > 1:
+            raise InvalidParameter(f"interface name {name} is asked for by more than one network")
 
 
 def _check_wish(registry: Registry, endpoint: EndpointRequest) -> None:
@@ -69,6 +80,10 @@ def check_connect(sandbox: Sandbox, network: Network, config: EndpointConfig) ->
             f"endpoint with name {sandbox.container.name} already exists in network {network.name}"
         )
     check_endpoint(network, config)
+    name = chosen_name(config)
+    for endpoint in sandbox.endpoints:
+        if name and endpoint.link == name:
+            raise Forbidden(f"interface name {name} is taken by network {endpoint.network_name}")
 
 
 def check_mode(mode: str, connected: tuple[str, ...], network: Network) -> None:

@@ -16,10 +16,11 @@ from linkspan.model.network import Endpoint, EndpointRequest
 from linkspan.model.sandbox import Sandbox, SandboxRequest
 from linkspan.network import gateway
 from linkspan.network.adapters import Filter, Kernel, Proxy
-from linkspan.network.planning import Planner, dns_names
+from linkspan.network.planning import Planner, chosen_name, dns_names
 from linkspan.network.predefined import BRIDGE_NETWORK, HOST_NETWORK
 from linkspan.network.publishing import Publication, Publisher, udp_ports
 from linkspan.network.registry import Registry, addresses
+from linkspan.network.reservations import Reservations
 from linkspan.network.settings import NetworkSettings
 from linkspan.network.undo import Undo, attempt_all, attempt_together
 from linkspan.network.wanted import Wanted
@@ -39,6 +40,7 @@ class Sandboxes:
         proxy: Proxy,
         publisher: Publisher,
         settings: NetworkSettings,
+        reservations: Reservations,
     ) -> None:
         self._registry = registry
         self._kernel = kernel
@@ -46,7 +48,7 @@ class Sandboxes:
         self._proxy = proxy
         self._publisher = publisher
         self._settings = settings
-        self._planner = Planner(registry)
+        self._planner = Planner(registry, reservations)
         self._wanted = Wanted(registry.by_id, settings)
 
     def build(self, request: SandboxRequest) -> Sandbox:
@@ -66,7 +68,7 @@ class Sandboxes:
     def _plan(self, request: SandboxRequest, undo: Undo) -> Sandbox:
         own = request.mode != HOST_NETWORK
         key = str(self._settings.sandbox_path(request.container.id)) if own else ""
-        links: set[str] = set()
+        links = {name for wish in request.endpoints if (name := chosen_name(wish.config))}
         endpoints = tuple(
             self._planner.plan(request.container, wish, key, links, undo)
             for wish in endpoint_requests(request)

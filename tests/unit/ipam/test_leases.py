@@ -108,3 +108,28 @@ def test_any_sequence_gives_each_address_once_and_always_the_lowest(steps):
             model.discard(-step - 1)
         assert {int(a) - base for a in leases.leased()} == model
         assert leases.available() == 32 - len(never) - len(model)
+
+
+def test_a_claimed_address_is_for_its_claimant():
+    leases = Leases(Pool(ip_network("10.0.0.0/29"), ip_address("10.0.0.1")))
+    first, second = ip_address("10.0.0.2"), ip_address("10.0.0.3")
+    for owner in ("web", "db", "web"):
+        leases.claim(first, owner)
+    before = leases.available()
+    assert (leases.claimant(first), leases.claimant(second)) == ("web", "")
+    assert leases.take_next() == second and leases.available() == before - 1
+    with pytest.raises(Forbidden, match="Address already in use"):
+        leases.take(first, "db")
+    leases.waive(first, "web")
+    assert leases.take(first, "db") == first
+    leases.release(first)
+    leases.waive(first, "db")
+    leases.waive(first, "nobody")
+    assert leases.take_next() == first
+
+
+def test_claims_outlive_the_leases_that_they_were_made_on():
+    pool = Pool(ip_network("10.0.0.0/29"))
+    leases = Leases(pool)
+    leases.claim(ip_address("10.0.0.1"), "web")
+    assert Leases(pool, claims=leases.claims).claimant(ip_address("10.0.0.1")) == "web"

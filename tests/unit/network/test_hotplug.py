@@ -143,7 +143,7 @@ def test_refusals(house, web):
 
 
 def test_a_fixed_address_is_given_once(house, web, wish):
-    with pytest.raises(Forbidden, match=r"^Address already in use$"):
+    with pytest.raises(Forbidden, match=r"^Address already in use \(by container web\)$"):
         house.join("db") and house.controller.connect(
             house.join("db", "zulu").container, wish("middle", ipv4="10.5.0.2")
         )

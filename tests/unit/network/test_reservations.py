@@ -1,0 +1,75 @@
+"""Fixed addresses are kept for their containers, in the order of asking."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+import pytest
+
+from linkspan.model.errors import Forbidden, LinkspanError
+from linkspan.model.network import EndpointConfig, EndpointRequest
+
+FIXED = ip_address("10.9.0.2")
+
+
+def wish(network: str = "front", address=FIXED) -> EndpointRequest:
+    return EndpointRequest(network, EndpointConfig(ipv4=address))
+
+
+@pytest.fixture
+def kept(house):
+    """A network whose first address is kept for web, which does not run."""
+    house.network("front", "10.9.0.0/24")
+    house.controller.reserve(house.request("web").container, [wish(), wish("unknown")])
+    return house
+
+
+def test_dynamic_allocation_passes_over_it(kept):
+    assert str(kept.join("db", "front").endpoints[0].ipv4.ip) == "10.9.0.3"
+
+
+def test_only_its_container_gets_it(kept):
+    with pytest.raises(LinkspanError, match=r"Address already in use \(by container web\)"):
+        kept.join("db", wish())
+    assert kept.join("web", wish()).endpoints[0].ipv4.ip == FIXED
+    kept.controller.leave(kept.request("web").container.id)
+    assert str(kept.join("cache", "front").endpoints[0].ipv4.ip) == "10.9.0.3"
+
+
+def test_the_next_in_line_gets_it_after_the_removal(kept):
+    kept.controller.reserve(kept.request("db").container, [wish()])
+    kept.controller.release(kept.request("web").container.id)
+    with pytest.raises(LinkspanError, match=r"\(by container db\)"):
+        kept.join("cache", wish())
+    assert kept.join("db", wish()).endpoints[0].ipv4.ip == FIXED
+
+
+def test_it_outlives_the_daemon(kept):
+    kept.restart()
+    assert kept.controller.reserving() == [kept.request("web").container.id]
+    assert str(kept.join("db", "front").endpoints[0].ipv4.ip) == "10.9.0.3"
+    kept.controller.release(kept.request("web").container.id, "front")
+    assert kept.controller.reserving() == []
+    assert kept.join("cache", "front").endpoints[0].ipv4.ip == FIXED
+
+
+def test_it_goes_with_the_network(kept):
+    kept.controller.remove_network("front")
+    assert kept.controller.reserving() == [] and kept.store.all("claim") == []
+
+
+def test_releasing_what_nobody_keeps_is_fine(house):
+    house.controller.release(house.request("web").container.id)
+
+
+def test_a_failed_connect_keeps_nothing(kept):
+    kept.join("db", "bridge")
+    with pytest.raises(Forbidden):
+        kept.controller.connect(kept.request("db").container, wish())
+    assert kept.controller.reserving() == [kept.request("web").container.id]
+
+
+def test_a_reservation_is_named_by_the_containers_new_name(kept):
+    kept.controller.rename(kept.request("web").container.id, "shop")
+    with pytest.raises(LinkspanError, match=r"\(by container shop\)"):
+        kept.join("db", wish())
