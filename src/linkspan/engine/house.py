@@ -52,6 +52,10 @@ class House:
         """Return the path of a container's log."""
         return self.directory(id) / "container.log"
 
+    def parts(self, id: str) -> Path:
+        """Return where the parts of volumes that a container mounts are held."""
+        return self.directory(id) / "parts"
+
     def tell(self, container: Container, action: str, **attributes: str) -> None:
         """Publish an event of a container with its labels, image and name."""
         everything = {**container.labels, "image": container.image, "name": container.name, **attributes}

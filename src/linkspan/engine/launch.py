@@ -20,10 +20,11 @@ from linkspan.model.container import Container, Health
 from linkspan.model.errors import Conflict, LinkspanError, NotFound
 from linkspan.model.sandbox import Sandbox
 from linkspan.model.timestamps import rfc3339
+from linkspan.runtime import parts
 from linkspan.runtime.process import Created
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 log = logging.getLogger(__name__)
 
@@ -109,15 +110,29 @@ class Launcher:
         house = self._house
         with ExitStack() as undo:
             self._storage.prepare(container)
+            undo.callback(_quietly, partial(parts.release, house.parts(container.id)))
+            sources = self._storage.parts(container, house.parts(container.id))
             rootfs = house.overlay.mount(container.id)
             undo.callback(_quietly, partial(house.overlay.unmount, container.id))
             sandbox, place = self._networked(container, rootfs, undo)
+            place = replace(place, sources=sources, trees=self._trees(container, sources))
             undo.callback(_quietly, partial(house.runtime.delete, container.id, force=True))
             created = house.runtime.create(container_process(container, place))
             started = time.time_ns()
             house.runtime.start(container.id)
             undo.pop_all()
         return Launched(created, sandbox, place.hostname, started)
+
+    def _trees(self, container: Container, sources: Mapping[str, str]) -> frozenset[str]:
+        """Return the destinations of mounts that are directories, where the kernel knows trees."""
+        if not self._house.runtime.abilities.recursive_read_only:
+            return frozenset()
+        points = [point for point in container.mounts if point.type != "tmpfs"]
+        return frozenset(
+            point.destination
+            for point in points
+            if Path(sources.get(point.destination, point.source)).is_dir()
+        )
 
     def _networked(self, container: Container, rootfs: Path, undo: ExitStack) -> tuple[Sandbox | None, Place]:
         mode = container.network_mode

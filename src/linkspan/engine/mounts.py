@@ -15,6 +15,8 @@ from linkspan.model.errors import InvalidParameter
 from linkspan.model.volume import checked_name
 
 PROPAGATIONS = ("private", "rprivate", "shared", "rshared", "slave", "rslave")
+#: The option of a read-only bind whose submounts stay writable.
+SHALLOW = "shallow"
 _MODES = {"rw", "ro", "z", "Z", "nocopy", "consistent", "cached", "delegated", *PROPAGATIONS}
 
 
@@ -155,6 +157,10 @@ def _bind_mount(
     if propagation not in PROPAGATIONS:
         raise wrong(f"invalid propagation mode: {propagation}")
     recursion = ("bind",) if options.get("NonRecursive") else ()
+    if options.get("ReadOnlyForceRecursive") and options.get("ReadOnlyNonRecursive"):
+        raise wrong("ReadOnlyForceRecursive and ReadOnlyNonRecursive are mutually exclusive")
+    if options.get("ReadOnlyNonRecursive"):
+        recursion = (*recursion, SHALLOW)
     point = MountPoint(
         "bind",
         posixpath.normpath(source),

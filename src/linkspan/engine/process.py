@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from linkspan.engine.files import Files
+from linkspan.engine.mounts import SHALLOW
 from linkspan.engine.option_rules import security_options
 from linkspan.model.container import Container, MountPoint
 from linkspan.runtime.process import ContainerProcess, Device, Mount, Resources, Ulimit
@@ -33,6 +34,8 @@ class Place:
     pid: str = ""
     ipc: str = ""
     shm: str = ""
+    sources: Mapping[str, str] = field(default_factory=dict)
+    trees: frozenset[str] = frozenset()
     ulimits: tuple[Ulimit, ...] = ()
     links: tuple[str, ...] = ()
 
@@ -61,7 +64,7 @@ def container_process(container: Container, place: Place) -> ContainerProcess:
         ipc=place.ipc or host.get("IpcMode") or "private",
         uts=host.get("UTSMode") or "private",
         cgroupns=host.get("CgroupnsMode") or "",
-        mounts=tuple(_mounts(container.mounts, place.files)),
+        mounts=tuple(_mounts(container.mounts, place)),
         tmpfs=tuple((host.get("Tmpfs") or {}).items()),
         shm_size=host["ShmSize"],
         shm_path=place.shm,
@@ -107,23 +110,25 @@ def _paths(value: Sequence[str] | None) -> tuple[str, ...] | None:
     return None if value is None else tuple(value)
 
 
-def _mounts(points: Sequence[MountPoint], files: Files) -> list[Mount]:
+def _mounts(points: Sequence[MountPoint], place: Place) -> list[Mount]:
     taken = {point.destination for point in points}
     own = (
-        ("/etc/resolv.conf", files.resolv),
-        ("/etc/hostname", files.hostname),
-        ("/etc/hosts", files.hosts),
+        ("/etc/resolv.conf", place.files.resolv),
+        ("/etc/hostname", place.files.hostname),
+        ("/etc/hosts", place.files.hosts),
     )
     found = [Mount(target, str(source)) for target, source in own if target not in taken]
-    return found + [_mount(point) for point in points]
+    return found + [_mount(point, place) for point in points]
 
 
-def _mount(point: MountPoint) -> Mount:
-    access = "ro" if point.read_only else "rw"
+def _mount(point: MountPoint, place: Place) -> Mount:
+    """Read-only is so for what is mounted below too, unless asked otherwise. Source: moby oci_linux.go."""
     if point.type == "tmpfs":
-        return Mount(point.destination, "tmpfs", "tmpfs", (*point.options, access))
+        return Mount(point.destination, "tmpfs", "tmpfs", (*point.options, "ro" if point.read_only else "rw"))
+    deep = point.destination in place.trees and not {SHALLOW, "bind"} & set(point.options)
+    access = ("rro" if deep else "ro") if point.read_only else "rw"
     recursion = "bind" if "bind" in point.options else "rbind"
-    source = f"{point.source}/{point.subpath}" if point.subpath else point.source
+    source = place.sources.get(point.destination, point.source)
     return Mount(point.destination, source, "bind", (recursion, point.propagation or "rprivate", access))
 
 

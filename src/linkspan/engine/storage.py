@@ -14,6 +14,7 @@ from linkspan.engine.registry import Registry
 from linkspan.engine.rooted import inside
 from linkspan.model.container import Container, MountPoint
 from linkspan.model.errors import InvalidParameter, LinkspanError
+from linkspan.runtime import parts
 from linkspan.runtime.rootfs import Overlay
 from linkspan.runtime.volumes import Volumes
 
@@ -111,6 +112,17 @@ class Storage:
                 self._bind(point)
                 if not Path(point.source).exists():
                     Path(point.source).mkdir(parents=True)
+
+    def parts(self, container: Container, places: Path) -> dict[str, str]:
+        """Mount the parts of volumes (`volume-subpath`) below `places`; return them by destination.
+
+        Raises InvalidParameter for a path that is not in the volume. The caller releases `places`.
+        """
+        return {
+            point.destination: str(parts.hold(places, str(number), Path(point.source), point.subpath))
+            for number, point in enumerate(container.mounts)
+            if point.subpath
+        }
 
     def give_back(self, container: Container, all_anonymous: bool) -> list[str]:
         """Remove the anonymous volumes that only this container used; return their names."""

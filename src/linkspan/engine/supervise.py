@@ -16,6 +16,7 @@ from linkspan.engine.removal import Removal
 from linkspan.engine.restarts import next_delay, should_restart
 from linkspan.model.errors import LinkspanError
 from linkspan.model.timestamps import rfc3339
+from linkspan.runtime import parts
 from linkspan.runtime.process import ExitStatus
 
 log = logging.getLogger(__name__)
@@ -76,6 +77,7 @@ class Supervisor:
         process: Steps = (
             ("the runtime's state", partial(house.runtime.delete, id, force=True)),
             ("the root file system", partial(house.overlay.unmount, id)),
+            ("the parts of volumes", partial(parts.release, house.parts(id))),
         )
         sandbox: Steps = (
             ("the names", partial(house.naming.left, id)),

@@ -13,11 +13,16 @@ from linkspan.runtime.spec import Host
 
 @dataclass(frozen=True, slots=True)
 class Abilities:
-    """What limits this machine can set: its processors and memory nodes by number, block I/O weights."""
+    """What this machine can do for a container.
+
+    `processors` and `nodes` (of memory) are numbers; `weighs_block_io` says that the block I/O controller
+    takes weights, `recursive_read_only` that a whole tree of mounts can be made read-only (Linux 5.12).
+    """
 
     processors: frozenset[int]
     nodes: frozenset[int] = frozenset({0})
     weighs_block_io: bool = True
+    recursive_read_only: bool = True
 
 
 def abilities(cgroup_root: Path, cgroup_v2: bool) -> Abilities:
@@ -27,7 +32,13 @@ def abilities(cgroup_root: Path, cgroup_v2: bool) -> Abilities:
         processors=_online("cpu") or frozenset(os.sched_getaffinity(0)),
         nodes=_online("node") or frozenset({0}),
         weighs_block_io=cgroup_v2 or any((cgroup_root / name).exists() for name in weights),
+        recursive_read_only=_kernel() >= (5, 12),
     )
+
+
+def _kernel() -> tuple[int, int]:
+    major, minor, *_ = platform.release().split("-")[0].split(".")
+    return int(major), int(minor)
 
 
 def numbers(text: str) -> frozenset[int]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from linkspan.engine.configuration import complete_config, complete_host_config
 from linkspan.engine.files import Files
 from linkspan.engine.process import PATH, Place, container_process, environment, resources
@@ -61,10 +63,22 @@ def test_volumes_and_tmpfs() -> None:
     volume = MountPoint("volume", "/v/_data", "/data", name="v", subpath="sub")
     tmpfs = MountPoint("tmpfs", "", "/t", options=("size=1",))
     bind = MountPoint("bind", "/s", "/b", propagation="rshared", options=("bind",))
-    found = {mount.target: mount for mount in process(mounts=(volume, tmpfs, bind)).mounts}
-    assert found["/data"].source == "/v/_data/sub"
+    asked = process(mounts=(volume, tmpfs, bind), sources={"/data": "/parts/0"})
+    found = {mount.target: mount for mount in asked.mounts}
+    assert found["/data"].source == "/parts/0"
     assert (found["/t"].type, found["/t"].options) == ("tmpfs", ("size=1", "rw"))
     assert found["/b"].options == ("bind", "rshared", "rw")
+
+
+@pytest.mark.parametrize(
+    ("options", "able", "access"),
+    [((), True, "rro"), ((), False, "ro"), (("shallow",), True, "ro"), (("bind",), True, "ro")],
+)
+def test_read_only_binds_are_so_all_the_way_down(options: tuple[str, ...], able: bool, access: str) -> None:
+    bind = MountPoint("bind", "/s", "/b", read_only=True, propagation="rprivate", options=options)
+    trees = frozenset({"/b"} if able else ())
+    found = {mount.target: mount for mount in process(mounts=(bind,), trees=trees).mounts}
+    assert found["/b"].options[-1] == access
 
 
 def test_security_options() -> None:
