@@ -18,6 +18,7 @@ from linkspan.model.network import Endpoint, EndpointConfig, EndpointRequest, Ne
 from linkspan.model.sandbox import ContainerIdentity, SandboxRequest
 from linkspan.model.timestamps import parse_moment
 from linkspan.network.controller import Controller
+from linkspan.network.occupancy import Occupancy
 
 PREDEFINED = frozenset({"bridge", "host", "none"})
 
@@ -69,6 +70,10 @@ class Networks:
         if scope and network.scope != scope:
             raise NotFound(f"network {reference} not found")
         return network, self._controller.endpoints(network.id)
+
+    def occupancy(self, network: Network) -> dict[str, Occupancy]:
+        """Return how many addresses of each subnet of a network are taken and left, by the subnet's text."""
+        return self._controller.occupancy(network.id)
 
     async def remove(self, reference: str) -> None:
         """Remove a network; Forbidden when it is predefined or has active endpoints."""
@@ -145,13 +150,13 @@ class Networks:
             await self._workers.run(self._controller.disconnect, managed.id, network.id, force)
         elif not names and not force:
             raise Forbidden(f"container {managed.id} is not connected to network {network.name}")
+        else:
+            await self._workers.run(self._controller.release, managed.id, network.id)
         managed.change(networks={n: c for n, c in container.networks.items() if n not in names})
         await self._registry.save(managed)
 
     async def _disconnect_stranger(self, network: Network, container: str) -> None:
         for endpoint in self._controller.endpoints(network.id):
-        else:
-            await self._workers.run(self._controller.release, managed.id, network.id)
             if container in (endpoint.container_id, endpoint.container_name):
                 await self._workers.run(self._controller.disconnect, endpoint.container_id, network.id, True)
                 self._tell("disconnect", network, endpoint.container_id)

@@ -14,13 +14,14 @@ from linkspan.network.adapters import Filter, Kernel, Proxy
 from linkspan.network.hotplug import Hotplug
 from linkspan.network.locks import KeyedLocks
 from linkspan.network.networks import Networks
+from linkspan.network.occupancy import Occupancy, occupancy
 from linkspan.network.ports import Owner, PortAllocator, ephemeral_range, reserved_ports
 from linkspan.network.predefined import HOST_NETWORK
 from linkspan.network.publishing import Publisher
 from linkspan.network.recovery import Recovery
 from linkspan.network.registry import Registry
-from linkspan.network.rules import NOT_FROM_HOST, check_connect, check_request
 from linkspan.network.reservations import Reservations
+from linkspan.network.rules import NOT_FROM_HOST, check_connect, check_request
 from linkspan.network.sandboxes import Sandboxes
 from linkspan.network.settings import NetworkSettings
 from linkspan.network.wanted import Wanted
@@ -76,8 +77,8 @@ class Controller:
         Sandboxes that stand are left as they are; what is stale is removed. Raises LinkspanError.
         """
         self._recovery.start()
-
         self._reservations.load()
+
     def stop(self) -> None:
         """Leave everything as it is, as Docker does: bridges, rules and sandboxes outlive the daemon."""
 
@@ -108,15 +109,14 @@ class Controller:
         """Return the endpoints of a network, given its full id."""
         return self._registry.members(network_id)
 
+    def occupancy(self, network_id: str) -> dict[str, Occupancy]:
+        """Return how full the subnets of a network are, given its full id."""
+        return occupancy(self._registry, network_id)
+
     def validate(self, request: SandboxRequest) -> None:
         """Raise InvalidParameter for what `docker create` must refuse, without touching anything."""
         check_request(self._registry, request)
 
-    def join(self, request: SandboxRequest) -> Sandbox:
-        """Build the sandbox of a container: all of it, or nothing and an error in Docker's words.
-
-        A sandbox that the container still has is removed first.
-        """
     def reserve(self, container: ContainerIdentity, endpoints: Iterable[EndpointRequest]) -> None:
         """Keep the fixed addresses of a container for it until `release`, also while it is down.
 
@@ -133,17 +133,22 @@ class Controller:
         """Return the ids of the containers that addresses are kept for."""
         return self._reservations.owners()
 
+    def join(self, request: SandboxRequest) -> Sandbox:
+        """Build the sandbox of a container: all of it, or nothing and an error in Docker's words.
+
+        A sandbox that the container still has is removed first.
+        """
         with self._locks.hold(request.container.id):
             try:
                 if (stale := self._registry.sandbox(request.container.id)) is not None:
                     self._sandboxes.demolish(stale)
                 check_request(self._registry, request)
+                self._reservations.reserve(request.container, request.endpoints)
                 return self._sandboxes.build(request)
             except (LinkspanError, OSError, ExceptionGroup) as error:
                 raise setting_up(error) from error
 
     def leave(self, container_id: str) -> None:
-                self._reservations.reserve(request.container, request.endpoints)
         """Remove everything of a container's sandbox; one that is gone is no error.
 
         Goes on after errors; raises LinkspanError naming all of them at the end.
@@ -198,12 +203,12 @@ class Controller:
     def rename(self, container_id: str, name: str) -> Sandbox | None:
         """Tell the endpoints of a container its new name; returns its sandbox, None if it has none."""
         with self._locks.hold(container_id):
+            self._reservations.rename(container_id, name)
             return self._sandboxes.rename(container_id, name)
 
     def sandbox(self, container_id: str) -> Sandbox | None:
         """Return the sandbox of a container as it stands, None if it has none."""
         return self._registry.sandbox(container_id)
-            self._reservations.rename(container_id, name)
 
     def sandboxes(self) -> list[Sandbox]:
         """Return all sandboxes that stand."""

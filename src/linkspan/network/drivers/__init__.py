@@ -28,6 +28,11 @@ class Driver(Protocol):
 _DRIVERS: dict[str, Driver] = {"bridge": bridge, "host": host, "null": null}
 
 
+def driver_names() -> tuple[str, ...]:
+    """Return the names of the drivers there are, as `docker info` lists them."""
+    return tuple(_DRIVERS)
+
+
 def driver(name: str) -> Driver:
     """Return the driver called `name`; raises NotFound or Forbidden with Docker's texts."""
     if name == "overlay":
