@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from aiohttp import web
+import re
+
+from aiohttp import HttpVersion11, web
 
 from linkspan import __version__
 from linkspan.api import (
@@ -21,7 +23,7 @@ from linkspan.api import (
     versions,
     volumes,
 )
-from linkspan.api.context import BODY_LIMIT, ENGINE, VERSION, Handler, json_response
+from linkspan.api.context import BODY_LIMIT, ENGINE, VERSION, Handler, empty, json_response
 from linkspan.engine.engine import Engine
 from linkspan.model.errors import InvalidParameter
 
@@ -44,15 +46,37 @@ RESOURCES = (
 def application(engine: Engine) -> web.Application:
     """Return the application that serves the Engine API of `engine`."""
     app = web.Application(
-        middlewares=[errors.errors, _versioned, errors.completion], client_max_size=BODY_LIMIT
+        middlewares=[errors.errors, _well_formed, _versioned, errors.completion], client_max_size=BODY_LIMIT
     )
     app[ENGINE] = engine
     app.on_response_prepare.append(_headers)
     for resource in RESOURCES:
         for route in resource.routes():
             app.router.add_route(route.method, route.path, route.handler)
-            app.router.add_route(route.method, r"/v{api:\d+\.\d+}" + route.path, route.handler)
+            app.router.add_route(route.method, r"/v{api:[0-9.]+}" + route.path, route.handler)
+    app.router.add_route("OPTIONS", "/{anything:.*}", _options)
     return app
+
+
+async def _options(_: web.Request) -> web.StreamResponse:
+    """Answer every OPTIONS alike and without CORS headers: no web page may use the API."""
+    return empty(200)
+
+
+@web.middleware
+async def _well_formed(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Refuse HTTP/1.1 without a Host; lead paths such as "//containers/json" to where they mean.
+
+    Source: RFC 9112, 3.2; Docker's router redirects to the clean path. 308 keeps method and body.
+    """
+    if request.version >= HttpVersion11 and "Host" not in request.headers:
+        return web.Response(status=400, text="400 Bad Request: missing required Host header")
+    if "//" in request.rel_url.raw_path and request.match_info.http_exception is not None:
+        clean = request.rel_url.with_path(re.sub("/{2,}", "/", request.rel_url.raw_path), encoded=True)
+        status = 301 if request.method in ("GET", "HEAD") else 308
+        location = str(clean.with_query(request.rel_url.query)) if request.query_string else str(clean)
+        return web.Response(status=status, headers={"Location": location})
+    return await handler(request)
 
 
 @web.middleware
@@ -65,9 +89,8 @@ async def _versioned(request: web.Request, handler: Handler) -> web.StreamRespon
     return await handler(request)
 
 
-async def _headers(request: web.Request, response: web.StreamResponse) -> None:
-    asked = request.get(VERSION, versions.MAXIMUM)
-    response.headers["Api-Version"] = versions.text(asked if request.path != "/_ping" else versions.MAXIMUM)
+async def _headers(_: web.Request, response: web.StreamResponse) -> None:
+    response.headers["Api-Version"] = versions.text(versions.MAXIMUM)
     response.headers["Docker-Experimental"] = "false"
     response.headers["Ostype"] = "linux"
     response.headers["Server"] = f"Linkspan/{__version__} (linux)"

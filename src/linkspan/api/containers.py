@@ -7,15 +7,17 @@ from typing import Any
 
 from aiohttp import web
 
+from linkspan.api.compatibility import adapted
 from linkspan.api.context import empty, engine, json_response, streaming, version
+from linkspan.api.go_types import CREATE_CONTAINER, UPDATE_CONTAINER
 from linkspan.api.network_json import endpoint_config
+from linkspan.api.pruning import prune_response
 from linkspan.api.query import filters, flag, json_body, number
 from linkspan.api.versions import ApiVersion, has
 from linkspan.engine.create import CreateRequest
 from linkspan.engine.inspect import Shape
 from linkspan.engine.listing import FILTERS
 from linkspan.model.errors import InvalidParameter
-from linkspan.model.network import EndpointConfig
 
 PRUNE_FILTERS = frozenset({"label", "label!", "until"})
 
@@ -43,44 +45,38 @@ def routes() -> list[web.RouteDef]:
 
 
 async def _list(request: web.Request) -> web.Response:
+    asked = version(request)
     rows = await engine(request).containers.list(
         everything=flag(request, "all"),
         limit=number(request, "limit", 0) or 0,
         size=flag(request, "size"),
-        filters=filters(request, FILTERS),
+        filters=filters(request, FILTERS if has(asked, "annotation filter") else FILTERS - {"annotation"}),
     )
-    return json_response(rows)
+    return json_response([row_json(row, asked) for row in rows])
+
+
+def row_json(row: dict[str, Any], asked: ApiVersion) -> dict[str, Any]:
+    """Leave out of a row what its client does not know."""
+    if not has(asked, "annotations in lists"):
+        row["HostConfig"].pop("Annotations", None)
+    if not has(asked, "health in lists"):
+        row.pop("Health", None)
+    return row
 
 
 async def _create(request: web.Request) -> web.Response:
-    body = await json_body(request)
+    given = await json_body(request, CREATE_CONTAINER, optional=False)
+    body, warnings = adapted(given, version(request))
+    endpoints = body["NetworkingConfig"]["EndpointsConfig"]
     asked = CreateRequest(
         config=body,
-        host_config=_object(body, "HostConfig"),
-        networks=_endpoints(_object(body, "NetworkingConfig"), version(request)),
+        host_config=body["HostConfig"],
+        networks={name: endpoint_config(settings) for name, settings in endpoints.items()},
         name=request.query.get("name", ""),
         platform=request.query.get("platform", ""),
     )
     answer = await engine(request).containers.create(asked)
-    return json_response({"Id": answer.id, "Warnings": list(answer.warnings)}, 201)
-
-
-def _object(body: dict[str, Any], name: str) -> dict[str, Any]:
-    found = body.get(name)
-    if found is not None and not isinstance(found, dict):
-        raise InvalidParameter(
-            f"invalid JSON: json: cannot unmarshal value into Go struct field {name} of type object"
-        )
-    return found or {}
-
-
-def _endpoints(body: dict[str, Any], asked: ApiVersion) -> dict[str, EndpointConfig]:
-    """Decode NetworkingConfig; several endpoints in one create came with API 1.44."""
-    given = body.get("EndpointsConfig") or {}
-    if len(given) > 1 and not has(asked, "several endpoints in create"):
-        names = ", ".join(given)
-        raise InvalidParameter(f"Container cannot be created with multiple network endpoints: {names}")
-    return {name: endpoint_config(settings) for name, settings in given.items()}
+    return json_response({"Id": answer.id, "Warnings": [*answer.warnings, *warnings]}, 201)
 
 
 async def _inspect(request: web.Request) -> web.Response:
@@ -107,16 +103,20 @@ async def _start(request: web.Request) -> web.Response:
     return empty(204 if changed else 304)
 
 
+def _stop_signal(request: web.Request) -> str:
+    return request.query.get("signal", "") if has(version(request), "signal of a stop") else ""
+
+
 async def _stop(request: web.Request) -> web.Response:
     changed = await engine(request).containers.lifecycle.stop(
-        request.match_info["id"], number(request, "t"), request.query.get("signal", "")
+        request.match_info["id"], number(request, "t"), _stop_signal(request)
     )
     return empty(204 if changed else 304)
 
 
 async def _restart(request: web.Request) -> web.Response:
     await engine(request).containers.lifecycle.restart(
-        request.match_info["id"], number(request, "t"), request.query.get("signal", "")
+        request.match_info["id"], number(request, "t"), _stop_signal(request)
     )
     return empty()
 
@@ -144,7 +144,7 @@ async def _rename(request: web.Request) -> web.Response:
 
 
 async def _update(request: web.Request) -> web.Response:
-    body = await json_body(request)
+    body = await json_body(request, UPDATE_CONTAINER)
     warnings = await engine(request).containers.lifecycle.update(request.match_info["id"], body)
     return json_response({"Warnings": warnings or None})
 
@@ -158,11 +158,16 @@ async def _resize(request: web.Request) -> web.Response:
 @streaming
 async def _wait(request: web.Request) -> web.StreamResponse:
     """Send the headers at once, the outcome when there is one: clients start the container in between."""
-    future = engine(request).containers.wait(request.match_info["id"], request.query.get("condition", ""))
+    conditional = has(version(request), "wait with a condition")
+    condition = request.query.get("condition", "") if conditional else ""
+    future = engine(request).containers.wait(request.match_info["id"], condition)
     try:
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
-        await response.prepare(request)
+        if conditional:
+            await response.prepare(request)
         outcome = await future
+        if not conditional:
+            await response.prepare(request)
         document: dict[str, Any] = {"StatusCode": outcome.code}
         if outcome.error:
             document["Error"] = {"Message": outcome.error}
@@ -183,4 +188,5 @@ async def _remove(request: web.Request) -> web.Response:
 
 async def _prune(request: web.Request) -> web.Response:
     pruned = await engine(request).containers.prune(filters(request, PRUNE_FILTERS))
-    return json_response({"ContainersDeleted": list(pruned.ids) or None, "SpaceReclaimed": pruned.reclaimed})
+    report = {"ContainersDeleted": list(pruned.ids) or None, "SpaceReclaimed": pruned.reclaimed}
+    return prune_response(request, report, pruned.ids)

@@ -14,6 +14,9 @@ from linkspan.engine.events import FILTERS
 from linkspan.model.filters import duration
 from linkspan.model.timestamps import parse_moment
 
+SEQUENCE = "application/json-seq"
+LINES = ("application/jsonl", "application/x-ndjson", SEQUENCE)
+
 
 def routes() -> list[web.RouteDef]:
     """Return the routes of this resource."""
@@ -33,15 +36,36 @@ async def _events(request: web.Request) -> web.StreamResponse:
     """Subscribe before the headers go out, so that nothing after them is missed."""
     bus, asked = engine(request).events, version(request)
     wanted = filters(request, FILTERS)
+    kind = media_type(request.headers.get("Accept", ""))
     subscription = bus.open(_moment(request, "since"), _moment(request, "until"), wanted)
-    lines = "application/jsonl" if has(asked, "events as jsonl") else "application/json"
-    response = web.StreamResponse(headers={"Content-Type": lines})
+    response = web.StreamResponse(headers={"Content-Type": kind})
+    before = b"\x1e" if kind == SEQUENCE else b""
     try:
         await response.prepare(request)
         while (event := await subscription.next()) is not None:
+            if event.type == "image" and event.action == "create" and not has(asked, "image create events"):
+                continue
             document = event.document(legacy=not has(asked, "events without legacy fields"))
-            await response.write(json.dumps(document, separators=(",", ":")).encode() + b"\n")
+            line = json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
+            await response.write(before + line + b"\n")
         await response.write_eof()
     finally:
         bus.release(subscription)
     return response
+
+
+def media_type(accept: str) -> str:
+    """Return the first type of lines that an Accept header wants most, else application/json.
+
+    Every one of them is JSON objects on lines; of a sequence (RFC 7464) each begins with a record separator.
+    """
+    wanted: dict[str, float] = {}
+    for item in accept.split(","):
+        name, _, parameters = item.partition(";")
+        quality = parameters.replace(" ", "").partition("q=")[2].partition(";")[0] or "1"
+        try:
+            wanted[name.strip().lower()] = float(quality)
+        except ValueError:
+            continue
+    offered = [kind for kind in LINES if wanted.get(kind, 0) > 0]
+    return max(offered, key=lambda kind: wanted[kind], default="application/json")

@@ -7,6 +7,7 @@ from typing import Any
 from aiohttp import web
 
 from linkspan.api.context import empty, engine, json_response, version
+from linkspan.api.go_types import CREATE_EXEC, START_EXEC
 from linkspan.api.hijack import hijack
 from linkspan.api.query import json_body, number
 from linkspan.api.streams import content_type
@@ -24,13 +25,13 @@ def routes() -> list[web.RouteDef]:
 
 
 async def _create(request: web.Request) -> web.Response:
-    config = exec_config(await json_body(request))
+    config = exec_config(await json_body(request, CREATE_EXEC))
     session = engine(request).execs.create(request.match_info["id"], config)
     return json_response({"Id": session.id}, 201)
 
 
 async def _start(request: web.Request) -> web.StreamResponse:
-    body = await json_body(request, optional=True)
+    body = await json_body(request, START_EXEC)
     execs = engine(request).execs
     session = execs.claim(request.match_info["id"])
     if body.get("Detach"):

@@ -13,8 +13,7 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
-from linkspan.api.context import version
-from linkspan.api.versions import text
+from linkspan.api.versions import MAXIMUM, text
 
 
 class Hijacked(web.StreamResponse):
@@ -122,7 +121,7 @@ async def hijack(request: web.Request, content_type: str) -> AsyncIterator[RawSt
 def _head(request: web.Request, content_type: str) -> bytes:
     upgrade = request.headers.get("Upgrade", "").lower() == "tcp"
     status = "101 UPGRADED" if upgrade else "200 OK"
-    lines = [f"HTTP/1.1 {status}", f"Content-Type: {content_type}", f"Api-Version: {text(version(request))}"]
+    lines = [f"HTTP/1.1 {status}", f"Content-Type: {content_type}", f"Api-Version: {text(MAXIMUM)}"]
     if upgrade:
         lines += ["Connection: Upgrade", "Upgrade: tcp"]
     return ("\r\n".join(lines) + "\r\n\r\n").encode()

@@ -4,11 +4,32 @@ from __future__ import annotations
 
 from typing import Any
 
-from linkspan.api.versions import ApiVersion
+from linkspan.api.versions import ApiVersion, has
 from linkspan.engine.images import ImageDetails
 from linkspan.model.image import HistoryLine, Image, Removal
 from linkspan.model.timestamps import NEVER, SECOND
 
+_EMPTY: dict[str, Any] = {
+    "Hostname": "",
+    "Domainname": "",
+    "User": "",
+    "AttachStdin": False,
+    "AttachStdout": False,
+    "AttachStderr": False,
+    "Tty": False,
+    "OpenStdin": False,
+    "StdinOnce": False,
+    "Env": None,
+    "Cmd": None,
+    "Image": "",
+    "Volumes": None,
+    "WorkingDir": "",
+    "Entrypoint": None,
+    "OnBuild": None,
+    "Labels": None,
+}
+_OF_IMAGES = ("User", "Env", "Cmd", "Volumes", "WorkingDir", "Entrypoint", "OnBuild", "Labels")
+_OMITTED = frozenset(("Parent", "Comment", "DockerVersion", "Author"))
 _NONE_TAG = "<none>:<none>"
 _NONE_DIGEST = "<none>@<none>"
 
@@ -44,7 +65,7 @@ def inspect_json(
         "Created": image.created or NEVER,
         "DockerVersion": "",
         "Author": image.author,
-        "Config": _config(image),
+        "Config": _config(image, asked),
         "Architecture": image.architecture,
         "Os": image.os,
         "Size": image.size,
@@ -57,31 +78,18 @@ def inspect_json(
     if asked < (1, 44):
         found["VirtualSize"] = image.size
     if asked < (1, 45) or build_container:
-        found |= {"Container": "", "ContainerConfig": _config(image)}
+        found |= {"Container": "", "ContainerConfig": _config(image, (1, 44))}
+    if has(asked, "image without empty fields"):
+        found = {name: value for name, value in found.items() if name not in _OMITTED or value}
     return found
 
 
-def _config(image: Image) -> dict[str, Any]:
-    empty = {
-        "Hostname": "",
-        "Domainname": "",
-        "User": "",
-        "AttachStdin": False,
-        "AttachStdout": False,
-        "AttachStderr": False,
-        "Tty": False,
-        "OpenStdin": False,
-        "StdinOnce": False,
-        "Env": None,
-        "Cmd": None,
-        "Image": "",
-        "Volumes": None,
-        "WorkingDir": "",
-        "Entrypoint": None,
-        "OnBuild": None,
-        "Labels": None,
-    }
-    return {**empty, **image.config}
+def _config(image: Image, asked: ApiVersion) -> dict[str, Any]:
+    """Return the configuration; older clients find the fields of containers in it, always empty."""
+    if has(asked, "image without empty fields"):
+        return dict(image.config)
+    names = _OF_IMAGES if has(asked, "image config without container fields") else tuple(_EMPTY)
+    return {**{name: _EMPTY[name] for name in names}, **image.config}
 
 
 def _graph(details: ImageDetails) -> dict[str, str]:

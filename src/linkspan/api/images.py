@@ -12,7 +12,9 @@ from aiohttp import web
 
 from linkspan.api.context import empty, engine, json_response, streaming, version
 from linkspan.api.errors import sentence
+from linkspan.api.go_types import CONFIG
 from linkspan.api.image_json import history_json, inspect_json, removal_json, summary_json
+from linkspan.api.pruning import prune_response
 from linkspan.api.query import filters, flag, json_body
 from linkspan.engine.images import CommitRequest, ImportRequest
 from linkspan.model.errors import InvalidParameter, LinkspanError, NotImplementedHere
@@ -141,7 +143,8 @@ async def _remove(request: web.Request) -> web.Response:
 async def _prune(request: web.Request) -> web.Response:
     pruned = await engine(request).images.prune(filters(request))
     gone = [removal_json(removal) for removal in pruned.removals] or None
-    return json_response({"ImagesDeleted": gone, "SpaceReclaimed": pruned.reclaimed})
+    names = [removal.untagged or removal.deleted for removal in pruned.removals]
+    return prune_response(request, {"ImagesDeleted": gone, "SpaceReclaimed": pruned.reclaimed}, names)
 
 
 async def _commit(request: web.Request) -> web.Response:
@@ -154,7 +157,7 @@ async def _commit(request: web.Request) -> web.Response:
         comment=query.get("comment", ""),
         pause=flag(request, "pause", default=True),
         changes=tuple(query.getall("changes", [])),
-        config=await json_body(request, optional=True),
+        config=await json_body(request, CONFIG),
     )
     return json_response({"Id": (await engine(request).images.commit(wanted)).id}, 201)
 

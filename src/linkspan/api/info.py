@@ -4,19 +4,46 @@ from __future__ import annotations
 
 import os
 import platform
+import subprocess
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from linkspan import __version__
+from linkspan.api.versions import ApiVersion, has
 from linkspan.engine.engine import Engine
+from linkspan.model.errors import LinkspanError
+from linkspan.network.drivers import driver_names
+from linkspan.runtime.programs import find_init
 
 REGISTRY = "https://index.docker.io/v1/"
 
 
-def host_facts(served: Engine) -> dict[str, Any]:
-    """Return every part of GET /info that does not count containers and images. Reads files: blocking."""
-    return _host() | _abilities() | _process(served) | _daemon(served) | _nothing_here()
+def host_facts(served: Engine, asked: ApiVersion) -> dict[str, Any]:
+    """Return every part of GET /info that does not count containers and images, as `asked` knows it.
+
+    Blocking: reads files, and asks programs for their versions the first time.
+    """
+    document = _host() | _abilities() | _process(served) | _daemon(served) | _nothing_here()
+    document |= _programs(served.runtime_name)
+    if has(asked, "firewall backend in info"):
+        document["FirewallBackend"] = {"Driver": served.networks.firewall_backend}
+    return _with_legacy(document, asked)
+
+
+def _with_legacy(document: dict[str, Any], asked: ApiVersion) -> dict[str, Any]:
+    """Add what older clients find in the answer. Source: moby daemon/server/router/system, getInfo."""
+    if not has(asked, "info without bridge filters"):
+        document |= {"BridgeNfIptables": False, "BridgeNfIp6tables": False}
+    if not has(asked, "commits without Expected"):
+        for name in ("ContainerdCommit", "RuncCommit", "InitCommit"):
+            document[name] = {**document[name], "Expected": document[name]["ID"]}
+        document["RegistryConfig"] |= {
+            "AllowNondistributableArtifactsCIDRs": None,
+            "AllowNondistributableArtifactsHostnames": None,
+        }
+    return document
 
 
 def _host() -> dict[str, Any]:
@@ -42,18 +69,41 @@ def _abilities() -> dict[str, Any]:
         "CgroupDriver": "cgroupfs",
         "CgroupVersion": "2" if unified else "1",
         "IPv4Forwarding": _enabled("net/ipv4/ip_forward"),
-        "BridgeNfIptables": _enabled("net/bridge/bridge-nf-call-iptables"),
-        "BridgeNfIp6tables": _enabled("net/bridge/bridge-nf-call-ip6tables"),
         "SecurityOptions": ["name=seccomp,profile=builtin"],
         "Driver": "overlay2",
         "DriverStatus": [["Backing Filesystem", "extfs"], ["Native Overlay Diff", "true"]],
         "Plugins": {
             "Volume": ["local"],
-            "Network": ["bridge", "host", "null"],
+            "Network": list(driver_names()),
             "Authorization": None,
             "Log": ["json-file"],
         },
     }
+
+
+def _programs(runtime: str) -> dict[str, Any]:
+    """Return which programs stand here for containerd, runc and docker-init, as clients print them."""
+    found = {"ContainerdCommit": "conmon", "RuncCommit": runtime, "InitCommit": _init()}
+    return {field: {"ID": _version_of(program)} for field, program in found.items()}
+
+
+def _init() -> str:
+    try:
+        return find_init()
+    except LinkspanError:
+        return ""
+
+
+@cache
+def _version_of(program: str) -> str:
+    """Return the first line of `program --version`, the name for what says nothing, "N/A" for no program."""
+    name = Path(program).name
+    try:
+        done = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=5, check=False)
+    except (OSError, ValueError):
+        return "N/A"
+    line = done.stdout.strip().partition("\n")[0].replace(" version", "")
+    return line if done.returncode == 0 and line else name
 
 
 def _enabled(key: str) -> bool:
@@ -110,9 +160,6 @@ def _nothing_here() -> dict[str, Any]:
         "HttpsProxy": "",
         "NoProxy": "",
         "Isolation": "",
-        "ContainerdCommit": {"ID": ""},
-        "RuncCommit": {"ID": ""},
-        "InitCommit": {"ID": ""},
         "Swarm": {
             "NodeID": "",
             "NodeAddr": "",

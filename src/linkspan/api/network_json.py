@@ -10,8 +10,11 @@ from linkspan.api.versions import ApiVersion, has
 from linkspan.model.addresses import Address, Pairs, Subnet
 from linkspan.model.errors import InvalidParameter
 from linkspan.model.network import Endpoint, EndpointConfig, Network, NetworkSpec, Pool, PoolRequest
+from linkspan.network.occupancy import Occupancy
 
 Json = Mapping[str, Any]
+
+_MOST = (1 << 64) - 1
 
 
 def network_spec(body: Json) -> NetworkSpec:
@@ -157,6 +160,15 @@ def network_json(
         "Labels": dict(network.labels),
     }
     return document
+
+
+def status_json(occupancy: Mapping[str, Occupancy]) -> dict[str, Any]:
+    """Encode Status of a network; the counts end at 2^64 - 1."""
+    subnets = {
+        subnet: {"IPsInUse": min(one.in_use, _MOST), "DynamicIPsAvailable": min(one.available, _MOST)}
+        for subnet, one in occupancy.items()
+    }
+    return {"IPAM": {"Subnets": subnets} if subnets else {}}
 
 
 def _pool_json(pool: Pool) -> dict[str, Any]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from aiohttp import web
 
 from linkspan.api.context import empty, engine, json_response, version
-from linkspan.api.network_json import endpoint_config, network_json, network_spec
+from linkspan.api.go_types import CONNECT, CREATE_NETWORK, DISCONNECT
+from linkspan.api.network_json import endpoint_config, network_json, network_spec, status_json
+from linkspan.api.pruning import prune_response
 from linkspan.api.query import filters, json_body
 from linkspan.api.versions import has
 from linkspan.model.errors import InvalidParameter
@@ -31,12 +33,15 @@ def routes() -> list[web.RouteDef]:
 async def _list(request: web.Request) -> web.Response:
     found = await engine(request).networks.select(filters(request, LIST_FILTERS))
     asked = version(request)
-    detailed = asked < (1, 28)
+    detailed = not has(asked, "networks without members in lists")
     return json_response([network_json(n, endpoints, asked, detailed) for n, endpoints in found])
 
 
 async def _create(request: web.Request) -> web.Response:
-    network = await engine(request).networks.create(network_spec(await json_body(request)))
+    body = await json_body(request, CREATE_NETWORK)
+    if not has(version(request), "EnableIPv4"):
+        body["EnableIPv4"] = None
+    network = await engine(request).networks.create(network_spec(body))
     return json_response({"Id": network.id, "Warning": ""}, 201)
 
 
@@ -44,7 +49,10 @@ async def _inspect(request: web.Request) -> web.Response:
     network, endpoints = await engine(request).networks.inspect(
         request.match_info["id"], scope=request.query.get("scope", "")
     )
-    return json_response(network_json(network, endpoints, version(request)))
+    document = network_json(network, endpoints, version(request))
+    if has(version(request), "network status"):
+        document["Status"] = status_json(engine(request).networks.occupancy(network))
+    return json_response(document)
 
 
 async def _remove(request: web.Request) -> web.Response:
@@ -53,7 +61,7 @@ async def _remove(request: web.Request) -> web.Response:
 
 
 async def _connect(request: web.Request) -> web.Response:
-    body = await json_body(request)
+    body = await json_body(request, CONNECT)
     settings = body.get("EndpointConfig") or {}
     if not has(version(request), "mac address on connect"):
         settings = {**settings, "MacAddress": ""}
@@ -64,7 +72,7 @@ async def _connect(request: web.Request) -> web.Response:
 
 
 async def _disconnect(request: web.Request) -> web.Response:
-    body = await json_body(request)
+    body = await json_body(request, DISCONNECT)
     await engine(request).networks.disconnect(
         request.match_info["id"], _container(body), force=bool(body.get("Force"))
     )
@@ -74,10 +82,11 @@ async def _disconnect(request: web.Request) -> web.Response:
 def _container(body: dict[str, object]) -> str:
     container = body.get("Container")
     if not isinstance(container, str) or not container:
-        raise InvalidParameter("invalid container name or ID: value is empty")
+        raise InvalidParameter('invalid name or ID supplied: ""')
     return container
 
 
 async def _prune(request: web.Request) -> web.Response:
     asked = filters(request, PRUNE_FILTERS)
-    return json_response({"NetworksDeleted": await engine(request).networks.prune(asked) or None})
+    removed = await engine(request).networks.prune(asked)
+    return prune_response(request, {"NetworksDeleted": removed or None}, removed)

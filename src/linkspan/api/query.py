@@ -7,7 +7,8 @@ from typing import Any
 
 from aiohttp import web
 
-from linkspan.api.context import BODY_LIMIT
+from linkspan.api import json_syntax
+from linkspan.api.decoding import GoType, decode
 from linkspan.model.errors import InvalidParameter
 
 Filters = dict[str, list[str]]
@@ -42,10 +43,10 @@ def filters(request: web.Request, allowed: frozenset[str] | None = None) -> Filt
         return {}
     try:
         document = json.loads(raw)
-    except ValueError as error:
-        raise InvalidParameter(f"invalid filters: {error}") from None
+    except (ValueError, RecursionError):
+        raise InvalidParameter(f"invalid filter: {json_syntax.complaint(raw)}") from None
     if not isinstance(document, dict):
-        raise InvalidParameter("invalid filters: expected a JSON object")
+        raise InvalidParameter("invalid filter: a JSON object of names with their values is wanted")
     found = {name: _filter_values(values) for name, values in document.items()}
     for name in found:
         if allowed is not None and name not in allowed:
@@ -54,38 +55,42 @@ def filters(request: web.Request, allowed: frozenset[str] | None = None) -> Filt
 
 
 def _filter_values(values: object) -> list[str]:
-    if isinstance(values, dict):
-        return [str(value) for value, wanted in values.items() if wanted]
-    if isinstance(values, list):
-        return [str(value) for value in values]
-    raise InvalidParameter(f"invalid filters: expected a list or an object, got {json.dumps(values)}")
+    """Return the values of one filter; of {"a": false} too, as in Docker the keys alone count."""
+    if isinstance(values, dict) and all(isinstance(wanted, bool) for wanted in values.values()):
+        return list(values)
+    if isinstance(values, list) and all(isinstance(value, str) for value in values):
+        return values
+    if values is None:
+        return []
+    wanted = "a list of strings or an object with booleans"
+    raise InvalidParameter(f"invalid filter: {wanted} is wanted, not {json.dumps(values)}")
 
 
-async def json_body(request: web.Request, optional: bool = False) -> dict[str, Any]:
+async def json_body(
+    request: web.Request, shape: GoType | None = None, optional: bool = True
+) -> dict[str, Any]:
     """Return the request's JSON object, or raise InvalidParameter with Docker's texts.
 
-    An empty body is an error unless `optional`, when it counts as {}.
+    `shape` says what types its fields have. An empty body counts as {}, unless it is not `optional`.
     """
     raw = await request.read() if request.can_read_body else b""
-    if not raw.strip():
-        if optional:
-            return {}
-        raise InvalidParameter("invalid JSON: got EOF while reading request body")
-    kind = request.content_type
-    if request.headers.get("Content-Type") and kind not in ("application/json", "text/plain"):
-        raise InvalidParameter(f"unsupported Content-Type header ({kind}): must be 'application/json'")
-    return _object(raw)
-
-
-def _object(raw: bytes) -> dict[str, Any]:
-    if len(raw) > BODY_LIMIT:
-        raise InvalidParameter(f"request body is larger than {BODY_LIMIT} bytes")
-    try:
-        document = json.loads(raw)
-    except ValueError as error:
-        raise InvalidParameter(f"invalid JSON: {error}") from None
+    _check_kind(request, bool(raw))
+    if not raw and optional and "Transfer-Encoding" not in request.headers:
+        return {}
+    document = decode(raw, shape)
     if document is None:
         return {}
     if not isinstance(document, dict):
-        raise InvalidParameter("invalid JSON: cannot unmarshal a non-object into the request")
+        raise InvalidParameter("invalid JSON: json: cannot unmarshal the body into a Go struct")
     return document
+
+
+def _check_kind(request: web.Request, sent: bool) -> None:
+    """Refuse a body that does not call itself JSON; source: moby httputils CheckForJSON."""
+    header = request.headers.get("Content-Type", "")
+    if not header:
+        if sent:
+            raise InvalidParameter("malformed Content-Type header (): mime: no media type")
+        return
+    if header.partition(";")[0].strip().lower() != "application/json":
+        raise InvalidParameter(f"unsupported Content-Type header ({header}): must be 'application/json'")

@@ -11,7 +11,7 @@ from aiohttp import web
 from linkspan import __version__
 from linkspan.api.context import engine, json_response, version
 from linkspan.api.info import host_facts
-from linkspan.api.versions import MAXIMUM, MINIMUM, has, text
+from linkspan.api.versions import MAXIMUM, MINIMUM, text
 from linkspan.engine.engine import Engine
 
 
@@ -73,11 +73,8 @@ def architecture() -> str:
 
 async def _info(request: web.Request) -> web.Response:
     served = engine(request)
-    document = await asyncio.to_thread(host_facts, served)
-    document |= await _holdings(served)
-    if has(version(request), "firewall backend in info"):
-        document["FirewallBackend"] = {"Driver": served.networks.firewall_backend}
-    return json_response(document)
+    document = await asyncio.to_thread(host_facts, served, version(request))
+    return json_response(document | await _holdings(served))
 
 
 async def _holdings(served: Engine) -> dict[str, Any]:

@@ -10,19 +10,41 @@ from linkspan.model.errors import InvalidParameter
 ApiVersion = tuple[int, int]
 
 MINIMUM: ApiVersion = (1, 24)
-MAXIMUM: ApiVersion = (1, 51)
+MAXIMUM: ApiVersion = (1, 56)
 
 SINCE: dict[str, ApiVersion] = {
+    "networks without members in lists": (1, 28),
+    "wait with a condition": (1, 30),
+    "private ipc by default": (1, 40),
     "multiplexed content type": (1, 42),
+    "signal of a stop": (1, 42),
+    "disk usage by type": (1, 42),
+    "annotations": (1, 43),
     "several endpoints in create": (1, 44),
+    "mac address of an endpoint": (1, 44),
+    "status of runtimes": (1, 44),
     "aliases without short id": (1, 45),
+    "volume subpath": (1, 45),
+    "annotations in lists": (1, 46),
+    "image create events": (1, 46),
     "EnableIPv4": (1, 48),
+    "gateway priority": (1, 48),
+    "interface sysctls by endpoint only": (1, 48),
     "firewall backend in info": (1, 49),
+    "commits without Expected": (1, 49),
+    "info without bridge filters": (1, 50),
+    "image config without container fields": (1, 50),
+    "image without empty fields": (1, 52),
     "no legacy network settings": (1, 52),
+    "no mac address of a container": (1, 52),
     "network status": (1, 52),
+    "health in lists": (1, 52),
+    "empty port bindings are told": (1, 52),
     "events without legacy fields": (1, 52),
-    "events as jsonl": (1, 53),
+    "usage summaries": (1, 52),
     "mac address on connect": (1, 54),
+    "annotation filter": (1, 56),
+    "prune as a stream": (1, 56),
 }
 
 
@@ -37,11 +59,14 @@ def text(version: ApiVersion) -> str:
 
 
 def negotiate(asked: str | None) -> ApiVersion:
-    """Return the version a request path asks for (None: the newest), or raise InvalidParameter."""
+    """Return the version a request path asks for (None: the newest), or raise InvalidParameter.
+
+    Whatever consists of digits and dots can be asked for: "1" is 1.0, and "1.44.7" counts as 1.44.
+    """
     if asked is None:
         return MAXIMUM
-    major, _, minor = asked.partition(".")
-    version = (int(major), int(minor))
+    major, minor, *_ = [*(int(part or "0") for part in asked.split(".")), 0]
+    version = (major, minor)
     if version < MINIMUM:
         raise InvalidParameter(
             f"client version {asked} is too old. Minimum supported API version is {text(MINIMUM)}, "

@@ -8,6 +8,8 @@ from typing import Any
 from aiohttp import web
 
 from linkspan.api.context import empty, engine, json_response, version
+from linkspan.api.go_types import CREATE_VOLUME
+from linkspan.api.pruning import prune_response
 from linkspan.api.query import filters, flag, json_body
 from linkspan.model.errors import InvalidParameter
 from linkspan.model.volume import LIST_FILTERS, Volume
@@ -43,7 +45,7 @@ async def _list(request: web.Request) -> web.Response:
 
 
 async def _create(request: web.Request) -> web.Response:
-    body = await json_body(request)
+    body = await json_body(request, CREATE_VOLUME)
     volume = await engine(request).volumes.create(
         name=str(body.get("Name") or ""),
         driver=str(body.get("Driver") or "local"),
@@ -72,4 +74,4 @@ async def _remove(request: web.Request) -> web.Response:
 async def _prune(request: web.Request) -> web.Response:
     everything = version(request) < (1, 42)
     names, freed = await engine(request).volumes.prune(filters(request), everything)
-    return json_response({"VolumesDeleted": list(names), "SpaceReclaimed": freed})
+    return prune_response(request, {"VolumesDeleted": list(names), "SpaceReclaimed": freed}, names)

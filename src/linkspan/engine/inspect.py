@@ -74,13 +74,16 @@ def mount_document(point: MountPoint) -> Document:
 
 
 def endpoint_document(
-    config: EndpointConfig, endpoint: Endpoint | None, container: Container, shape: Shape
+    network: str, config: EndpointConfig, endpoint: Endpoint | None, container: Container, shape: Shape
 ) -> Document:
-    """Return EndpointSettings: what was asked for, and what stands (empty while the container is down)."""
+    """Return EndpointSettings: what was asked for, and what stands (empty while the container is down).
+
+    `network` is the network's name.
+    """
     found: Document = {
         "IPAMConfig": ipam_document(config),
         "Links": list(config.links) or None,
-        "Aliases": _aliases(config, endpoint, container, shape),
+        "Aliases": _aliases(network, config, container, shape),
         "MacAddress": config.mac,
         "DriverOpts": dict(config.driver_opts) or None,
         "GwPriority": config.gw_priority,
@@ -101,13 +104,12 @@ def endpoint_document(
     return found
 
 
-def _aliases(
-    config: EndpointConfig, endpoint: Endpoint | None, container: Container, shape: Shape
-) -> list[str] | None:
-    """Return the aliases; old clients look for the short id among those of a user-defined network."""
-    own = endpoint is not None and endpoint.dns_names and shape.short_id_alias
-    aliases = dict.fromkeys((*config.aliases, *([container.short_id] if own else ())))
-    return list(aliases) or None
+def _aliases(network: str, config: EndpointConfig, container: Container, shape: Shape) -> list[str] | None:
+    """Return the aliases; old clients look for the short id and the hostname on a user-defined network."""
+    own: tuple[str, ...] = ()
+    if shape.short_id_alias and network not in ("bridge", "host", "none", "default"):
+        own = (container.short_id, str(container.config.get("Hostname") or ""))
+    return list(dict.fromkeys(name for name in (*config.aliases, *own) if name)) or None
 
 
 def ipam_document(config: EndpointConfig) -> Document | None:
@@ -177,12 +179,12 @@ def networks_document(
     for name, config in container.networks.items():
         endpoint = endpoints.get(name) or by_id.get(name) or by_id.get(network_ids.get(name, ""))
         shown = endpoint.network_name if endpoint else name
-        found[shown] = endpoint_document(config, endpoint, container, shape)
+        found[shown] = endpoint_document(shown, config, endpoint, container, shape)
         if endpoint is None and container.state.started_at != NEVER:
             found[shown]["NetworkID"] = network_ids.get(name, "")
     for name, endpoint in endpoints.items():
         if name not in found:
-            found[name] = endpoint_document(endpoint.config, endpoint, container, shape)
+            found[name] = endpoint_document(name, endpoint.config, endpoint, container, shape)
     return found
 
 

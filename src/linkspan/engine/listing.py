@@ -19,6 +19,7 @@ Filters = Mapping[str, Sequence[str]]
 FILTERS = frozenset(
     {
         "ancestor",
+        "annotation",
         "before",
         "exited",
         "expose",
@@ -125,7 +126,14 @@ def row_document(row: Row, now: int) -> Document:
         "HostConfig": host,
         "NetworkSettings": {"Networks": dict(row.networks)},
         "Mounts": [mount_document(point) for point in container.mounts],
+        "Health": _health(container.state),
     }
+
+
+def _health(state: State) -> Document:
+    if state.health is None:
+        return {"Status": "none", "FailingStreak": 0}
+    return {"Status": state.health.status, "FailingStreak": state.health.failing_streak}
 
 
 def check_filters(filters: Filters) -> None:
@@ -165,6 +173,9 @@ def passes(row: Row, filters: Filters) -> bool:
         "isolation": lambda r, v: v in ("", "default"),
     }
     if not labels_match(row.container.labels, filters.get("label", ())):
+        return False
+    annotations = row.container.host_config.get("Annotations") or {}
+    if not labels_match(annotations, filters.get("annotation", ())):
         return False
     return all(
         any(test(row, value) for value in values)

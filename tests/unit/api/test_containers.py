@@ -8,26 +8,6 @@ from aiohttp.test_utils import make_mocked_request
 
 from linkspan.api import archive, containers, events, exec, streams
 from linkspan.model.errors import InvalidParameter
-from linkspan.model.network import EndpointConfig
-
-
-def test_several_endpoints_need_a_new_client() -> None:
-    body = {"EndpointsConfig": {"a": None, "b": {"Aliases": ["x"]}}}
-    assert containers._endpoints(body, (1, 44)) == {
-        "a": EndpointConfig(),
-        "b": EndpointConfig(aliases=("x",)),
-    }
-    with pytest.raises(
-        InvalidParameter, match="Container cannot be created with multiple network endpoints: a, b"
-    ):
-        containers._endpoints(body, (1, 43))
-    assert containers._endpoints({}, (1, 24)) == {}
-
-
-def test_host_config_must_be_an_object() -> None:
-    assert containers._object({"HostConfig": None}, "HostConfig") == {}
-    with pytest.raises(InvalidParameter, match="Go struct field HostConfig"):
-        containers._object({"HostConfig": []}, "HostConfig")
 
 
 @pytest.mark.parametrize(

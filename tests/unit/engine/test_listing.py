@@ -100,6 +100,7 @@ def test_a_row_has_every_field_that_clients_read() -> None:
         "HostConfig",
         "NetworkSettings",
         "Mounts",
+        "Health",
     }
 
 
