@@ -59,7 +59,7 @@ class Creation:
         host = configuration.complete_host_config(request.host_config)
         abilities = self._house.runtime.abilities
         warnings = validation.validate(config, host, config["Hostname"], abilities)
-        host = resource_rules.adapted(host, abilities)
+        host = self._shown(resource_rules.adapted(host, abilities))
         if not config["Image"]:
             raise InvalidParameter("no image specified: Image must not be empty")
         with ExitStack() as held:
@@ -71,6 +71,16 @@ class Creation:
         if host["NetworkMode"] not in ("host", "none"):
             warnings = warnings + self._house.warnings
         return CreateAnswer(container.id, tuple(warnings))
+
+    def _shown(self, host: dict[str, Any]) -> dict[str, Any]:
+        """Return HostConfig with the names of what is taken where nothing was asked for."""
+        runtime = self._house.runtime
+        namespace = "private" if runtime.abilities.cgroup_namespaces else "host"
+        return {
+            **host,
+            "Runtime": host["Runtime"] or runtime.name,
+            "CgroupnsMode": host["CgroupnsMode"] or namespace,
+        }
 
     async def _create(
         self, request: CreateRequest, config: dict[str, Any], host: dict[str, Any], image: Image

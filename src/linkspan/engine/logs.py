@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
+from urllib.parse import quote_plus
 
 from linkspan.engine.house import House
 from linkspan.engine.streams import STDERR, STDOUT, frame
+from linkspan.model.container import Container
 from linkspan.model.errors import InvalidParameter, NotImplementedHere
 from linkspan.runtime import logs
 from linkspan.runtime.logs import Record, Selection
@@ -45,7 +48,7 @@ class Logs:
             raise InvalidParameter("Bad parameters: you must choose at least one stream")
         if managed.container.host_config["LogConfig"]["Type"] == "none":
             raise NotImplementedHere("configured logging driver does not support reading")
-        encode = Encoder(managed.container.tty, request, log_details(managed.container.config))
+        encode = Encoder(managed.container.tty, request, log_details(managed.container))
         path = self._house.log_path(managed.id)
         selection = Selection(request.stdout, request.stderr, request.since, request.until)
         if request.follow and managed.state.running:
@@ -80,9 +83,28 @@ class Encoder:
         return frame(STDERR if record.stream == "stderr" else STDOUT, data)
 
 
-def log_details(config: Mapping[str, object]) -> str:
-    """Return what `--details` shows before each line; json-file has nothing unless labels were asked for."""
-    return ""
+def log_details(container: Container) -> str:
+    """Return what `--details` shows before each line: labels and variables that the log options name.
+
+    As in Docker "name=value" pairs, URL-encoded, sorted and joined by commas.
+    """
+    options = container.host_config["LogConfig"]["Config"]
+    labels = container.labels
+    variables = dict(entry.partition("=")[::2] for entry in container.config.get("Env") or ())
+    found = {**_chosen(labels, options, "labels"), **_chosen(variables, options, "env")}
+    if tag := options.get("tag"):
+        found["tag"] = tag
+    return ",".join(f"{quote_plus(name)}={quote_plus(found[name])}" for name in sorted(found))
+
+
+def _chosen(present: Mapping[str, str], options: Mapping[str, str], kind: str) -> dict[str, str]:
+    names = [name.strip() for name in options.get(kind, "").split(",")]
+    pattern = options.get(f"{kind}-regex")
+    return {
+        name: value
+        for name, value in present.items()
+        if name in names or (pattern and re.search(pattern, name))
+    }
 
 
 def batches(pieces: Iterable[bytes]) -> Iterable[bytes]:

@@ -16,13 +16,15 @@ class Abilities:
     """What this machine can do for a container.
 
     `processors` and `nodes` (of memory) are numbers; `weighs_block_io` says that the block I/O controller
-    takes weights, `recursive_read_only` that a whole tree of mounts can be made read-only (Linux 5.12).
+    takes weights, `cgroup_namespaces` that containers get their own, `recursive_read_only` that all of a
+    tree of mounts can be made read-only (Linux 5.12).
     """
 
     processors: frozenset[int]
     nodes: frozenset[int] = frozenset({0})
     weighs_block_io: bool = True
     recursive_read_only: bool = True
+    cgroup_namespaces: bool = True
 
 
 def abilities(cgroup_root: Path, cgroup_v2: bool) -> Abilities:
@@ -33,6 +35,7 @@ def abilities(cgroup_root: Path, cgroup_v2: bool) -> Abilities:
         nodes=_online("node") or frozenset({0}),
         weighs_block_io=cgroup_v2 or any((cgroup_root / name).exists() for name in weights),
         recursive_read_only=_kernel() >= (5, 12),
+        cgroup_namespaces=cgroup_v2,
     )
 
 
