@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from linkspan.model.container import Container
 from linkspan.model.network import EndpointRequest
-from linkspan.model.port_grammar import publish_requests
+from linkspan.model.port_grammar import publish_requests, split_port
 from linkspan.model.ports import PublishRequest
 from linkspan.model.sandbox import ContainerIdentity, SandboxRequest
 
@@ -38,4 +40,12 @@ def sandbox_request(container: Container) -> SandboxRequest:
         mode=mode,
         endpoints=tuple(EndpointRequest(name, config) for name, config in container.networks.items()),
         publish=() if mode in ("host", "none") else ports,
+        exposed=tuple(_exposed(container)),
     )
+
+
+def _exposed(container: Container) -> Iterator[tuple[str, int]]:
+    """Yield (protocol, port) of what the container exposes, for legacy links; ranges one by one."""
+    for text in container.config.get("ExposedPorts") or ():
+        protocol, first, last = split_port(text)
+        yield from ((protocol, port) for port in range(first, last + 1))

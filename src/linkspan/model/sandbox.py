@@ -24,7 +24,8 @@ class SandboxRequest:
     """Give `container` a network: its mode, its endpoints in the order wished, and its published ports.
 
     `mode` is "bridge", "host", "none" or the name of a network; without `endpoints` it stands for one on the
-    network of that name.
+    network of that name. `links` are the ids of the containers that it is linked to on the default bridge,
+    `exposed` the (protocol, port) pairs that those linked to it may use.
     """
 
     container: ContainerIdentity
@@ -32,6 +33,8 @@ class SandboxRequest:
     endpoints: tuple[EndpointRequest, ...] = ()
     publish: tuple[PublishRequest, ...] = ()
     sysctls: Pairs = ()
+    links: tuple[str, ...] = ()
+    exposed: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,8 @@ class Sandbox:
     bindings: tuple[PortBinding, ...] = ()
     publish: tuple[PublishRequest, ...] = ()
     gateway: str = ""
+    links: tuple[str, ...] = ()
+    exposed: tuple[tuple[str, int], ...] = ()
 
     @property
     def gateway_endpoint(self) -> Endpoint | None:

@@ -16,6 +16,7 @@ from linkspan.model.sandbox import Sandbox
 from linkspan.network.adapters import Filter, Kernel, Proxy
 from linkspan.network.default_bridge import DefaultBridge
 from linkspan.network.hotplug import Hotplug
+from linkspan.network.linked import link_facts
 from linkspan.network.names import owner
 from linkspan.network.networks import Networks
 from linkspan.network.predefined import BRIDGE_NETWORK, HOST_NETWORK, NONE_NETWORK, simple_network
@@ -112,9 +113,11 @@ class Recovery:
     def _facts(self) -> list[Fact]:
         """Return all that the packet filter must hold: networks first, then sandboxes."""
         facts = [f for network in self._registry.networks() for f in self._wanted.network_facts(network)]
-        return facts + [
-            f for sandbox in self._registry.sandboxes() for f in self._wanted.sandbox_facts(sandbox)
-        ]
+        for sandbox in self._registry.sandboxes():
+            facts += self._wanted.sandbox_facts(sandbox)
+            holes = link_facts(self._registry, replace(sandbox, links=()))  # each pair once, from its child
+            facts += holes
+        return facts
 
     def _restore(self, parts: tuple[Part, ...]) -> None:
         """Make a network's bridge, or complete the one that is there."""

@@ -31,6 +31,7 @@ class Registry:
         self._sandboxes: dict[str, Sandbox] = {}
         self._members: dict[str, dict[str, Endpoint]] = {}
         self._leases: dict[tuple[str, int], Leases] = {}
+        self._linked: dict[str, set[str]] = {}
         self.host_links: set[str] = set()
 
     def load(self) -> None:
@@ -169,6 +170,11 @@ class Registry:
         with self.lock:
             return list(self._sandboxes.values())
 
+    def linked_to(self, container_id: str) -> list[str]:
+        """Return the containers with a sandbox that are linked to another one."""
+        with self.lock:
+            return sorted(self._linked.get(container_id, ()))
+
     def put_sandbox(self, sandbox: Sandbox) -> None:
         """Remember a sandbox as it stands now, on disk first."""
         self.store.put(SANDBOX, sandbox.container.id, encode(sandbox))
@@ -177,6 +183,8 @@ class Registry:
 
     def _index_sandbox(self, sandbox: Sandbox) -> None:
         self._sandboxes[sandbox.container.id] = sandbox
+        for child in sandbox.links:
+            self._linked.setdefault(child, set()).add(sandbox.container.id)
         for endpoint in sandbox.endpoints:
             if endpoint.network_id in self._members:
                 self.add_member(endpoint)
@@ -186,6 +194,8 @@ class Registry:
         self.store.delete(SANDBOX, sandbox.container.id)
         with self.lock:
             self._sandboxes.pop(sandbox.container.id, None)
+            for child in sandbox.links:
+                self._linked.get(child, set()).discard(sandbox.container.id)
             for endpoint in sandbox.endpoints:
                 self.drop_member(endpoint)
 

@@ -16,6 +16,7 @@ from linkspan.model.network import Endpoint, EndpointRequest
 from linkspan.model.sandbox import Sandbox, SandboxRequest
 from linkspan.network import gateway
 from linkspan.network.adapters import Filter, Kernel, Proxy
+from linkspan.network.linked import link_facts
 from linkspan.network.planning import Planner, chosen_name, dns_names
 from linkspan.network.predefined import BRIDGE_NETWORK, HOST_NETWORK
 from linkspan.network.publishing import Publication, Publisher, udp_ports
@@ -81,6 +82,8 @@ class Sandboxes:
             endpoints=endpoints,
             publish=request.publish,
             gateway=chosen.id if chosen is not None else "",
+            links=request.links,
+            exposed=request.exposed,
         )
 
     def _begin(self, sandbox: Sandbox, undo: Undo) -> int:
@@ -124,7 +127,7 @@ class Sandboxes:
         self._kernel.announce(self._wanted.announcements(sandbox.endpoints))
 
     def _open(self, sandbox: Sandbox, publication: Publication, undo: Undo) -> None:
-        facts = self._wanted.sandbox_facts(sandbox)
+        facts = self._wanted.sandbox_facts(sandbox) + link_facts(self._registry, sandbox)
         if facts:
             self._firewall.add(facts)
             undo.push(self._firewall.remove, facts)
@@ -146,7 +149,8 @@ class Sandboxes:
         The records and the leases are gone when this returns, whatever else failed.
         """
         intent = self._registry.store.begin("leave", {"container": sandbox.container.id, "key": sandbox.key})
-        facts, listeners = self._wanted.sandbox_facts(sandbox), self._wanted.listeners(sandbox)
+        facts = self._wanted.sandbox_facts(sandbox) + link_facts(self._registry, sandbox)
+        listeners = self._wanted.listeners(sandbox)
         parts = self._wanted.sandbox_parts(sandbox)
         rules = [
             partial(self._firewall.remove, facts) if facts else None,
