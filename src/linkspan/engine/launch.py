@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from linkspan.engine.failures import Failure, explain
 from linkspan.engine.house import House
 from linkspan.engine.joining import sandbox_request
+from linkspan.engine.links import legacy_links
 from linkspan.engine.process import Place, container_process
 from linkspan.engine.registry import Managed, Outcome
 from linkspan.engine.storage import Storage
@@ -139,7 +140,9 @@ class Launcher:
         if mode.startswith("container:"):
             return None, self._shared(container, mode.partition(":")[2], rootfs)
         house = self._house
-        sandbox = house.network.join(sandbox_request(container))
+        links = legacy_links(container, house.registry, house.network)
+        request = replace(sandbox_request(container), links=tuple(link.id for link in links))
+        sandbox = house.network.join(request)
         undo.callback(_quietly, partial(house.network.leave, container.id))
         undo.callback(_quietly, partial(house.naming.left, container.id))
         house.naming.joined(container, sandbox, house.files(container.id))
