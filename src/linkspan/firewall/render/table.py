@@ -56,7 +56,7 @@ _SETS = (
 
 _CHAINS = {
     "early": (
-        "type filter hook prerouting priority -300; policy accept;",
+        "{ type filter hook prerouting priority -300; policy accept; }",
         "IP daddr @guarded IP daddr . iifname != @ways counter drop",
         'iifname != "lo" IP daddr LOOPBACK jump loopback',
     ),
@@ -66,12 +66,12 @@ _CHAINS = {
         "IP daddr . meta l4proto . th dport @loopback_ranges counter drop",
     ),
     "prerouting": (
-        "type nat hook prerouting priority -100; policy accept;",
+        "{ type nat hook prerouting priority -100; policy accept; }",
         "iifname @proxied return",
         "fib daddr type local iifname . IP daddr . meta l4proto . th dport != @own_ports jump publish",
     ),
     "output": (
-        "type nat hook output priority -100; policy accept;",
+        "{ type nat hook output priority -100; policy accept; }",
         "OTHERS fib daddr type local jump publish",
     ),
     "publish": (
@@ -83,7 +83,7 @@ _CHAINS = {
         "dnat to meta l4proto . th dport map @ranges_any",
     ),
     "forward": (
-        "type filter hook forward priority 0; policy accept;",
+        "{ type filter hook forward priority 0; policy accept; }",
         f"jump {USER}",
         "MARKED",
         "ct state established,related oifname @bridges accept",
@@ -108,7 +108,7 @@ _CHAINS = {
         "iifname . IP daddr . IP saddr . meta l4proto . th sport @links accept",
     ),
     "postrouting": (
-        "type nat hook postrouting priority 100; policy accept;",
+        "{ type nat hook postrouting priority 100; policy accept; }",
         "IP saddr . IP daddr @itself masquerade",
         "IP saddr . oifname @turning ct status dnat masquerade",
         "oifname @host_masqueraded fib saddr type local masquerade",
@@ -174,7 +174,7 @@ def definition(family: int, *, userland_proxy: bool = True, accept_mark: str = "
             f'add table {ours} {{ comment "{MARK}"; }}',
             *(f"add {each.kind} {ours} {each.name} {each.specification()}" for each in SETS[family].values()),
             f"add chain {ours} {USER}",
-            *(f"add chain {ours} {name} {{ {lines[0]} }}" for name, lines in _CHAINS.items()),
+            *(f"add chain {ours} {name} {lines[0]}".strip() for name, lines in _CHAINS.items()),
             *(f"flush chain {ours} {name}" for name in CHAINS),
             *(f"add rule {ours} {name} {rule}" for name in CHAINS for rule in _filled(name, words)),
             "",

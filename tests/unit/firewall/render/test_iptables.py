@@ -10,6 +10,7 @@ from linkspan.blueprint.facts import (
     DirectAccessDrop,
     Fact,
     Fence,
+    Hairpin,
     LinkedContainers,
     LoopbackOnly,
     Masquerade,
@@ -59,6 +60,13 @@ def test_skip_own_bridge() -> None:
     assert text(SkipOwnBridge("docker0"), SkipOwnBridge("docker0", family=6)) == [
         "4 nat -I DOCKER -i docker0 -j RETURN",
         "6 nat -I DOCKER -i docker0 -j RETURN",
+    ]
+
+
+def test_hairpin() -> None:
+    assert text(Hairpin(NET4, "docker0")) == [
+        "4 filter -A DOCKER -i docker0 -o docker0 -m conntrack --ctstate DNAT -j ACCEPT",
+        "4 nat -I POSTROUTING -s 172.17.0.0/16 -o docker0 -m conntrack --ctstate DNAT -j MASQUERADE",
     ]
 
 
