@@ -7,6 +7,7 @@ import fcntl
 import logging
 import os
 import signal
+import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -159,6 +160,7 @@ class Ending:
 
 
 async def _serve_with(settings: DaemonSettings, store: Store, ending: asyncio.Event, reread: Reread) -> None:
+    manager = os.environ.pop("NOTIFY_SOCKET", "")  # containers' monitors must not speak for us
     firewall = _firewall(settings)
     house = build(settings, store, firewall)
     engine = Engine(house)
@@ -170,12 +172,25 @@ async def _serve_with(settings: DaemonSettings, store: Store, ending: asyncio.Ev
         await _look_around(house, firewall)
         await server.start(settings.hosts)
         log.info("listening on %s", ", ".join(settings.hosts))
+        _tell_manager("READY=1", manager)
         await ending.wait()
         log.info("stopping")
+        _tell_manager("STOPPING=1", manager)
     finally:
         house.events.close()
         await server.stop()
         await engine.stop()
+
+
+def _tell_manager(state: str, path: str) -> None:
+    """Tell a service manager that started us as Type=notify. Source: sd_notify(3)."""
+    if not path:
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as manager:
+        try:
+            manager.sendto(state.encode(), path.replace("@", "\0", 1) if path[0] == "@" else path)
+        except OSError as error:
+            log.warning("telling the service manager %s: %s", state, error)
 
 
 async def _look_around(house: House, firewall: Firewall) -> None:

@@ -287,6 +287,18 @@ def test_dns_search_options_host_gateway_and_ulimits(stage_with):
     assert limits.split()[4:6] == ["5", "5"]
 
 
+def test_no_new_privileges_and_a_seccomp_profile(stage_with, tmp_path):
+    profile = tmp_path / "profile.json"
+    rule = {"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO"}
+    profile.write_text(json.dumps({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [rule]}))
+    stage = stage_with("--no-new-privileges", "--seccomp-profile", str(profile))
+    stage.sleeper("plain")
+    stage.sleeper("own", "--security-opt", "no-new-privileges=false", "--security-opt", "seccomp=unconfined")
+    for name, value, code in (("plain", "1", 1), ("own", "0", 0)):
+        assert stage.inside(name, "grep", "NoNewPrivs", "/proc/1/status").text.split()[1] == value
+        assert stage.inside(name, "mkdir", "/made", check=False).code == code
+
+
 # --- the daemon itself -------------------------------------------------------------------------------------
 
 
@@ -393,6 +405,17 @@ def test_a_second_daemon_is_refused(lab):
         assert refused.code == 1 and text in refused.err, refused.both
     assert lab.docker("version").out
     assert (lab.directory / "linkspan.pid").exists()
+
+
+def test_a_service_manager_is_told_when_it_is_ready(lab):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(lab.directory / "notify.sock"))
+        manager.settimeout(5)
+        lab.daemon(env={"NOTIFY_SOCKET": str(lab.directory / "notify.sock")})
+        assert manager.recv(100) == b"READY=1"
+        lab.docker("run", "--rm", "busybox", "true")
+        lab.stop_daemon()
+        assert manager.recv(100) == b"STOPPING=1"
 
 
 def certificates(lab):

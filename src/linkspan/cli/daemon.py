@@ -156,6 +156,8 @@ def _settings(reader: Reader, from_file: frozenset[str]) -> DaemonSettings:
         dns_search=reader.all("dns-search", daemon_values.search_domain),
         dns_options=tuple(options.list("dns-opt")),
         host_gateway_addresses=reader.all("host-gateway-ip", daemon_values.address),
+        no_new_privileges=options.on("no-new-privileges"),
+        seccomp_profile=reader.one("seccomp-profile", daemon_values.seccomp_profile) or "",
         default_ulimits=reader.all("default-ulimit", daemon_values.ulimit),
         proxies=tuple(
             (name.replace("-", "_").upper(), options.text(name))

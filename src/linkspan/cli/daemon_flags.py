@@ -30,6 +30,8 @@ MEANT = (
     Flag("https-proxy", "Proxy for pulling images over HTTPS"),
     Flag("no-proxy", "Hosts to be asked without the proxies (comma separated)"),
     Flag("default-ulimit", "Resource limit of containers (nofile=1024:4096)", "list"),
+    Flag("no-new-privileges", "Let no program of a container gain privileges (setuid, say)", "bool"),
+    Flag("seccomp-profile", "System calls that containers may make: builtin, unconfined, or a JSON file"),
     Flag("bridge", "Link of the default network: another name, or none", short="b"),
     Flag("bip", "Address and prefix of docker0"),
     Flag("fixed-cidr", "Part of docker0's subnet that containers get addresses from"),
@@ -63,10 +65,8 @@ MEANT = (
 #: They promise protection that is not there: starting without it would be worse than not starting.
 REFUSED = (
     Flag("authorization-plugin", "", "list"),
-    Flag("no-new-privileges", "", "bool"),
     Flag("rootless", "", "bool"),
     Flag("selinux-enabled", "", "bool"),
-    Flag("seccomp-profile", ""),
     Flag("userns-remap", ""),
 )
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from ipaddress import (
     IPv4Interface,
     IPv6Interface,
     ip_address,
 )
+from pathlib import Path
 from typing import TypeVar
 
 from linkspan.runtime.process import Ulimit
@@ -160,6 +162,18 @@ def ulimit(text: str) -> Ulimit:
             f"ulimit soft limit must be less than or equal to hard limit: {found.soft} > {found.hard}"
         )
     return found
+
+
+def seccomp_profile(text: str) -> str:
+    """Return a profile of system calls: "" for Docker's own, "unconfined", or JSON; raises ValueError."""
+    if text in ("builtin", "unconfined"):
+        return "" if text == "builtin" else text
+    try:
+        profile = Path(text).read_text()
+        json.loads(profile)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"opening seccomp profile ({text}) failed: {error}") from error
+    return profile
 
 
 def network_option(text: str) -> tuple[str, str, str]:

@@ -150,6 +150,7 @@ class Launcher:
         return sandbox, replace(place, links=house.naming.link_environment(container.id))
 
     def _place(self, container: Container, rootfs: Path, netns: str | None) -> Place:
+        settings = self._house.settings
         return Place(
             rootfs=rootfs,
             log=self._house.log_path(container.id),
@@ -160,7 +161,9 @@ class Launcher:
             pid=self._namespace(container, "PidMode", "pid"),
             ipc=self._namespace(container, "IpcMode", "ipc"),
             shm=self._shm(container),
-            ulimits=self._house.settings.default_ulimits,
+            ulimits=settings.default_ulimits,
+            no_new_privileges=settings.no_new_privileges,
+            seccomp=settings.seccomp_profile,
         )
 
     def _shm(self, container: Container) -> str:

@@ -22,7 +22,8 @@ class Place:
 
     `netns` None is the daemon's own namespace; `pid` and `ipc` are paths of another container's namespaces,
     or "" for what HostConfig says; `shm` is the /dev/shm of the container whose IPC namespace is shared;
-    `ulimits` hold for what HostConfig does not limit itself; `links` are the variables of linked containers.
+    `ulimits`, `no_new_privileges` and `seccomp` hold where HostConfig says nothing of its own; `links` are
+    the variables of linked containers.
     """
 
     rootfs: Path
@@ -37,6 +38,8 @@ class Place:
     sources: Mapping[str, str] = field(default_factory=dict)
     trees: frozenset[str] = frozenset()
     ulimits: tuple[Ulimit, ...] = ()
+    no_new_privileges: bool = False
+    seccomp: str = ""
     links: tuple[str, ...] = ()
 
 
@@ -72,8 +75,8 @@ def container_process(container: Container, place: Place) -> ContainerProcess:
         privileged=bool(host.get("Privileged")),
         cap_add=tuple(host.get("CapAdd") or ()),
         cap_drop=tuple(host.get("CapDrop") or ()),
-        no_new_privileges=security.get("no-new-privileges", "false") != "false",
-        seccomp=security.get("seccomp", ""),
+        no_new_privileges=security.get("no-new-privileges", str(place.no_new_privileges).lower()) != "false",
+        seccomp=security.get("seccomp", place.seccomp),
         masked_paths=_paths(host.get("MaskedPaths")),
         readonly_paths=_paths(host.get("ReadonlyPaths")),
         devices=tuple(_device(entry) for entry in host.get("Devices") or ()),

@@ -23,10 +23,11 @@ class DaemonSettings:
     """What `linkspand` was started with.
 
     `hosts` are the sockets to listen on, `group` may use those in the file system, `tls` is for those on TCP.
-    `shutdown_timeout` is in seconds, negative for ever. `default_ulimits` hold where a container has none of
-    its own. `proxies` are (variable, value) for pulling images. `ignored` lists dockerd options that were
-    given and mean nothing here. `from_file` are the options that the configuration file says, by flag name:
-    those that a reload may change.
+    `shutdown_timeout` is in seconds, negative for ever. Where a container has none of its own, it gets
+    `default_ulimits`, `no_new_privileges` and `seccomp_profile` ("" for Docker's, "unconfined", or JSON).
+    `proxies` are (variable, value) for pulling images. `ignored` lists dockerd options that were given and
+    mean nothing here. `from_file` are the options that the configuration file says, by flag name: those that
+    a reload may change.
     """
 
     hosts: tuple[str, ...] = ("unix:///run/linkspan/linkspan.sock",)
@@ -46,6 +47,8 @@ class DaemonSettings:
     dns_options: tuple[str, ...] = ()
     host_gateway_addresses: tuple[str, ...] = ()
     default_ulimits: tuple[Ulimit, ...] = ()
+    no_new_privileges: bool = False
+    seccomp_profile: str = ""
     proxies: tuple[tuple[str, str], ...] = ()
     ignored: tuple[str, ...] = ()
     from_file: frozenset[str] = frozenset()

@@ -178,6 +178,14 @@ def test_the_file(tmp_path):
     assert "debug" not in made.from_file
 
 
+@pytest.mark.parametrize(("given", "meant"), [("builtin", ""), ("unconfined", "unconfined"), (None, "{}")])
+def test_a_profile_of_system_calls(tmp_path, given, meant):
+    file = tmp_path / "profile.json"
+    file.write_text("{}")
+    made = settings("--seccomp-profile", given or str(file), "--no-new-privileges")
+    assert (made.seccomp_profile, made.no_new_privileges) == (meant, True)
+
+
 @pytest.mark.parametrize("text", ["", " ", "{}", "\ufeff{}"])
 def test_an_empty_file_says_nothing(tmp_path, text):
     assert with_file(tmp_path, text) == DaemonSettings()
@@ -220,7 +228,8 @@ WRONG_TYPE = "json: cannot unmarshal {} into Go struct field Config.{} of type {
         ),
         ({"dns": ["x"]}, "", "flags failed: invalid dns: IP address is not correctly formatted: x"),
         ({"hosts": ["tcp://1.2.3.4:5"]}, "", "add --tlsverify"),
-        ({"seccomp-profile": "x"}, "", "protection is not available here"),
+        ({"selinux-enabled": True}, "", "protection is not available here"),
+        ({"seccomp-profile": "/nowhere"}, "", "opening seccomp profile (/nowhere) failed"),
     ],
 )
 def test_a_wrong_file(tmp_path, document, words, text):
