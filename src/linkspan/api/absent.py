@@ -43,6 +43,7 @@ def routes() -> list[web.RouteDef]:
         web.post("/containers/{id}/checkpoints", checkpoints),
         web.post("/swarm/init", swarm),
         web.post("/swarm/join", swarm),
+        web.post("/swarm/leave", _no_swarm),
         *_swarm_members(),
     ]
 
@@ -69,6 +70,11 @@ def _refuse(sentence: str) -> Handler:
 async def _no_manager(request: web.Request) -> web.StreamResponse:
     await request.read()
     raise Unavailable(NOT_A_MANAGER)
+
+
+async def _no_swarm(request: web.Request) -> web.StreamResponse:
+    await request.read()
+    raise Unavailable("This node is not part of a swarm")
 
 
 async def _no_plugins(_: web.Request) -> web.StreamResponse:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from aiohttp import HttpVersion11, web
+from aiohttp import web
 
 from linkspan import __version__
 from linkspan.api import (
@@ -46,7 +46,7 @@ RESOURCES = (
 def application(engine: Engine) -> web.Application:
     """Return the application that serves the Engine API of `engine`."""
     app = web.Application(
-        middlewares=[errors.errors, _well_formed, _versioned, errors.completion], client_max_size=BODY_LIMIT
+        middlewares=[errors.errors, _clean_path, _versioned, errors.completion], client_max_size=BODY_LIMIT
     )
     app[ENGINE] = engine
     app.on_response_prepare.append(_headers)
@@ -64,13 +64,8 @@ async def _options(_: web.Request) -> web.StreamResponse:
 
 
 @web.middleware
-async def _well_formed(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Refuse HTTP/1.1 without a Host; lead paths such as "//containers/json" to where they mean.
-
-    Source: RFC 9112, 3.2; Docker's router redirects to the clean path. 308 keeps method and body.
-    """
-    if request.version >= HttpVersion11 and "Host" not in request.headers:
-        return web.Response(status=400, text="400 Bad Request: missing required Host header")
+async def _clean_path(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Lead paths such as "//containers/json" to where they mean, as Docker; 308 keeps method and body."""
     if "//" in request.rel_url.raw_path and request.match_info.http_exception is not None:
         clean = request.rel_url.with_path(re.sub("/{2,}", "/", request.rel_url.raw_path), encoded=True)
         status = 301 if request.method in ("GET", "HEAD") else 308

@@ -99,6 +99,12 @@ async def _top(request: web.Request) -> web.Response:
 
 
 async def _start(request: web.Request) -> web.Response:
+    """Start a container; "{}" and "null" are the bodies that older clients send."""
+    if (request.content_length or 0) > 7 or "Transfer-Encoding" in request.headers:
+        raise InvalidParameter(
+            "starting container with non-empty request body was deprecated since API v1.22 "
+            "and removed in v1.24"
+        )
     changed = await engine(request).containers.lifecycle.start(request.match_info["id"])
     return empty(204 if changed else 304)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import grp
+import logging
 import os
 import socket
 from collections.abc import Sequence
@@ -12,12 +13,15 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from linkspan.api.tls import TlsDoor, server_context
 from linkspan.engine.settings import TlsFiles
 from linkspan.model.errors import Conflict, InvalidParameter
 
 GRACE = 1  # seconds that open requests get to end when the daemon ends, and again after being cancelled
+
+LINE_LIMIT = 1024 * 1024  # bytes of a request line or header: as Docker's, filters and credentials are long
 
 
 class Server:
@@ -26,7 +30,14 @@ class Server:
     def __init__(self, app: web.Application, group: str = "", tls: TlsFiles | None = None) -> None:
         """`group` (a name or a number) may use the unix sockets besides root."""
         self._runner = web.AppRunner(
-            app, access_log=None, handler_cancellation=True, keepalive_timeout=3600, shutdown_timeout=GRACE
+            app,
+            access_log=None,
+            logger=_logger(),
+            handler_cancellation=True,
+            keepalive_timeout=3600,
+            shutdown_timeout=GRACE,
+            max_line_size=LINE_LIMIT,
+            max_field_size=LINE_LIMIT,
         )
         self._group = group
         self._owner = -1
@@ -96,6 +107,22 @@ class Server:
             await door.wait_closed()
         for path in self._paths:
             path.unlink(missing_ok=True)
+
+
+def _logger() -> logging.Logger:
+    """Return the log of the HTTP server, where a client that does not speak HTTP is one line."""
+    log = logging.getLogger("linkspan.api.http")
+    log.addFilter(_terse)
+    return log
+
+
+def _terse(record: logging.LogRecord) -> bool:
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, HttpProcessingError):
+        record.levelno, record.levelname = logging.INFO, "INFO"
+        record.msg, record.args = "refused what is no HTTP request: %s", (" ".join(error.message.split()),)
+        record.exc_info = None
+    return True
 
 
 def _group_id(name: str) -> int:

@@ -32,7 +32,9 @@ async def _ping(request: web.Request) -> web.Response:
         "Cache-Control": "no-cache, no-store, must-revalidate",
         "Pragma": "no-cache",
     }
-    return web.Response(text="" if request.method == "HEAD" else "OK", headers=headers)
+    if request.method == "HEAD":
+        return web.Response(text="", headers=headers | {"Content-Length": "0"})
+    return web.Response(text="OK", headers=headers)
 
 
 async def _version(request: web.Request) -> web.Response:
