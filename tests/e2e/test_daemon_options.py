@@ -6,6 +6,7 @@ import json
 import signal
 import socket
 import time
+from contextlib import ExitStack
 
 import pytest
 
@@ -502,12 +503,21 @@ def test_a_signal_ends_the_daemon_whatever_goes_on(lab, number):
     polite = "trap 'exit 0' TERM; while :; do sleep 0.05; done"
     for name in ("one", "two"):
         lab.docker("run", "-d", "--name", name, "busybox", "sh", "-c", polite)
-    for words in ("events", "logs -f one", "attach one", "stats", "wait two"):
+    lab.start("lan", "sh", "-c", "sleep 1000 | busybox nc -l -p 5000")
+    pull = "pull 10.0.0.9:5000/never:1"
+    for words in ("events", "logs -f one", "attach one", "stats", "wait two", "exec two sleep 1000", pull):
         lab.start("host", "docker", "-H", lab.docker_host, *words.split())
-    with socket.socket(socket.AF_UNIX) as idle, socket.socket(socket.AF_UNIX) as stalled:
-        for client in (idle, stalled):
+    requests = (
+        "",
+        "POST /v1.44/images/load HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\nabc",
+        "GET /v1.44/containers/one/export HTTP/1.1\r\nHost: x\r\n\r\n",
+        "GET /v1.44/images/busybox/get HTTP/1.1\r\nHost: x\r\n\r\n",
+    )
+    with ExitStack() as clients:
+        for request in requests:
+            client = clients.enter_context(socket.socket(socket.AF_UNIX))
             client.connect(str(lab.socket))
-        stalled.sendall(b"POST /v1.44/images/load HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\nabc")
+            client.sendall(request.encode())
         time.sleep(0.5)
         begun = time.monotonic()
         daemon.send(number)

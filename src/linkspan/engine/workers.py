@@ -18,7 +18,7 @@ class Workers:
     """A pool of threads, and the tasks that run beside requests."""
 
     def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="engine")
+        self._pool: ThreadPoolExecutor | None = ThreadPoolExecutor(THREADS, thread_name_prefix="engine")
         self._tasks: set[asyncio.Task[Any]] = set()
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -47,9 +47,11 @@ class Workers:
         return await asyncio.shield(self.spawn(work))
 
     async def stop(self) -> None:
-        """Cancel the tasks and end the threads."""
+        """Cancel the tasks and end the threads; requests that still clean up use the event loop's own."""
         tasks = [task for task in self._tasks if task is not asyncio.current_task()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        self._pool.shutdown(wait=False)
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.shutdown(wait=False)
