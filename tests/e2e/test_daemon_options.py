@@ -653,17 +653,17 @@ def test_after_a_reboot_containers_come_back_with_their_addresses_and_ports(lab,
 # --- who has it? -------------------------------------------------------------------------------------------
 
 
-def test_errors_name_who_has_a_port(stage):
-    stage.sleeper("holder", "-p", "8080:80")
-    told = stage.fails("run", "-p", "8080:80", "busybox", "true").err
+def test_errors_name_who_has_a_port(own_stage):
+    own_stage.sleeper("holder", "-p", "8080:80")
+    told = own_stage.fails("run", "-p", "8080:80", "busybox", "true").err
     assert "Bind for 0.0.0.0:8080 failed: port is already allocated (by container holder)" in told
-    stage.docker("rename", "holder", "renamed")
-    told = stage.fails("run", "-p", "127.0.0.1:8080:80", "busybox", "true").err
+    own_stage.docker("rename", "holder", "renamed")
+    told = own_stage.fails("run", "-p", "127.0.0.1:8080:80", "busybox", "true").err
     assert "Bind for 127.0.0.1:8080 failed: port is already allocated (by container renamed)" in told
-    stage.lab.serve_http("host", 9090, "mine")
-    stage.until(lambda: stage.get("host", "http://127.0.0.1:9090/") == "mine")
-    told = stage.fails("run", "-p", "9090:80", "busybox", "true").err
+    own_stage.lab.serve_http("host", 9090, "mine")
+    own_stage.until(lambda: own_stage.get("host", "http://127.0.0.1:9090/") == "mine")
+    told = own_stage.fails("run", "-p", "9090:80", "busybox", "true").err
     assert "failed to bind host port 0.0.0.0:9090/tcp: address already in use (by process " in told
     pid = told.partition("(by process ")[2].partition(",")[0]
-    assert stage.host("cat", f"/proc/{pid}/comm").text in told
-    assert "busybox" in stage.host("readlink", f"/proc/{pid}/exe").text
+    assert own_stage.host("cat", f"/proc/{pid}/comm").text in told
+    assert "busybox" in own_stage.host("readlink", f"/proc/{pid}/exe").text
