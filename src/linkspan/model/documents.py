@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import fields, is_dataclass
-from functools import cache
+from functools import cache, lru_cache
 from ipaddress import (
     IPv4Address,
     IPv4Interface,
@@ -27,18 +27,33 @@ _PARSERS: tuple[tuple[frozenset[type], Reader], ...] = (
     (frozenset({IPv4Address, IPv6Address}), ip_address),
     (frozenset({IPv4Network, IPv6Network}), ip_network),
 )
+_SCALARS = frozenset({str, int, bool, float, NoneType})
 _TEXT = (IPv4Address, IPv6Address, IPv4Network, IPv6Network)
 
 
 def encode(value: Any) -> Any:
     """Return a frozen dataclass (or a tuple, address or scalar inside one) as JSON-ready values."""
+    kind = type(value)
+    if kind in _SCALARS:
+        return value
     if isinstance(value, _TEXT):
-        return str(value)
+        return _text(value)
     if isinstance(value, tuple):
         return [encode(item) for item in value]
-    if is_dataclass(value):
-        return {field.name: encode(getattr(value, field.name)) for field in fields(value)}
+    if is_dataclass(kind):
+        return {name: encode(getattr(value, name)) for name in _names(cast(Hashable, kind))}
     return value
+
+
+@cache
+def _names(noun: Any) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(noun))
+
+
+@lru_cache(256, typed=True)
+def _text(value: Any) -> str:
+    """A thousand ports have a few addresses, and writing one takes longer than finding it."""
+    return str(value)
 
 
 def decode(noun: type[Noun], document: Mapping[str, Any]) -> Noun:

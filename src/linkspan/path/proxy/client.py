@@ -8,10 +8,12 @@ import select
 import socket
 import threading
 from collections.abc import Sequence
+from functools import lru_cache
 from ipaddress import ip_address
 from pathlib import Path
 
 from linkspan.blueprint.listeners import Listener
+from linkspan.model.addresses import Address
 from linkspan.model.errors import Unavailable
 from linkspan.path.proxy import sockets, spawn
 from linkspan.path.proxy.sockets import AddressInUse, Reservation
@@ -223,14 +225,20 @@ def _entries(listeners: Sequence[Listener]) -> list[Entry]:
     return [
         (
             listener.protocol,
-            str(listener.host_address),
+            _text(listener.host_address),
             listener.host_port,
-            str(listener.target_address),
+            _text(listener.target_address),
             listener.target_port,
             listener.count,
         )
         for listener in listeners
     ]
+
+
+@lru_cache(256)
+def _text(address: Address) -> str:
+    """A thousand ports have a few addresses, and writing one takes longer than finding it."""
+    return str(address)
 
 
 def _listeners(entries: list[Entry]) -> list[Listener]:
