@@ -67,7 +67,7 @@ class Lab:
         """Return what is left of container `id` in processes, mounts, cgroups and files."""
         found = list(_processes_naming(id))
         found += [line for line in _mounts() if id in line]
-        found += [str(p) for p in Path("/sys/fs/cgroup").glob(f"**/{id}")]
+        found += [where for where, _, _ in os.walk("/sys/fs/cgroup") if where.endswith(f"/{id}")]
         found += [str(p) for p in (self.root / "exec").rglob(f"*{id}*")]
         return found
 
