@@ -9,10 +9,8 @@ from aiohttp import web
 from linkspan.api.context import json_response
 from linkspan.model.errors import NotImplementedHere, Unavailable
 
-NO_BUILDER = (
-    "Linkspan does not build images yet: build with 'buildah bud -t NAME .', "
-    "then hand the image over with 'buildah push NAME docker-archive:NAME.tar:NAME' "
-    "and 'docker load -i NAME.tar'"
+NO_BUILDKIT = (
+    "Linkspan has no BuildKit: run docker build without buildx, or with DOCKER_BUILDKIT=0, and buildah builds"
 )
 NO_SWARM = "Linkspan runs the containers of one host and forms no swarm: describe services in a compose file"
 NOT_A_MANAGER = (
@@ -28,10 +26,9 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 def routes() -> list[web.RouteDef]:
     """Return the routes of this resource."""
-    builder, swarm = _refuse(NO_BUILDER), _refuse(NO_SWARM)
+    builder, swarm = _refuse(NO_BUILDKIT), _refuse(NO_SWARM)
     plugins, checkpoints = _refuse(NO_PLUGINS), _refuse(NO_CHECKPOINTS)
     return [
-        web.post("/build", builder),
         web.post("/session", builder),
         web.post("/grpc", builder),
         web.post("/build/cancel", builder),

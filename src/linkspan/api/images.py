@@ -18,6 +18,7 @@ from linkspan.api.pruning import prune_response
 from linkspan.api.query import filters, flag, json_body
 from linkspan.engine.images import CommitRequest, ImportRequest
 from linkspan.model.errors import InvalidParameter, LinkspanError, NotImplementedHere
+from linkspan.runtime.images.buildah import BuildFailure
 from linkspan.runtime.images.skopeo import Credentials
 
 _CHUNK = 1024 * 1024
@@ -77,7 +78,7 @@ async def _create(request: web.Request) -> web.StreamResponse:
     if name := query.get("fromImage"):
         credentials = registry_credentials(request.headers.get("X-Registry-Auth"))
         stream = images.pull(name, query.get("tag", ""), credentials, query.get("platform", ""))
-        return await _progress(request, stream)
+        return await progress(request, stream)
     if query.get("fromSrc") != "-":
         raise InvalidParameter(
             "importing from a URL is not supported: download the archive and import it from a file"
@@ -89,20 +90,20 @@ async def _create(request: web.Request) -> web.StreamResponse:
         platform=query.get("platform", ""),
         changes=tuple(query.getall("changes", [])),
     )
-    return await _progress(request, images.import_archive(request.content.iter_chunked(_CHUNK), wanted))
+    return await progress(request, images.import_archive(request.content.iter_chunked(_CHUNK), wanted))
 
 
 @streaming
 async def _load(request: web.Request) -> web.StreamResponse:
     content = request.content.iter_chunked(_CHUNK)
-    return await _progress(request, engine(request).images.load(content, flag(request, "quiet")))
+    return await progress(request, engine(request).images.load(content, flag(request, "quiet")))
 
 
 @streaming
 async def _push(request: web.Request) -> web.StreamResponse:
     credentials = registry_credentials(request.headers.get("X-Registry-Auth"))
     name, tag = request.match_info["name"], request.query.get("tag", "")
-    return await _progress(request, engine(request).images.push(name, tag, credentials))
+    return await progress(request, engine(request).images.push(name, tag, credentials))
 
 
 @streaming
@@ -162,7 +163,7 @@ async def _commit(request: web.Request) -> web.Response:
     return json_response({"Id": (await engine(request).images.commit(wanted)).id}, 201)
 
 
-async def _progress(
+async def progress(
     request: web.Request, messages: AsyncGenerator[Mapping[str, Any], None]
 ) -> web.StreamResponse:
     """Send messages as lines of JSON; an error before the first one is an ordinary error answer."""
@@ -175,7 +176,8 @@ async def _progress(
             if not response.prepared:
                 raise
             text = sentence(error)
-            await _line(request, response, {"errorDetail": {"message": text}, "error": text})
+            code = {"code": error.code} if isinstance(error, BuildFailure) else {}
+            await _line(request, response, {"errorDetail": {**code, "message": text}, "error": text})
     if not response.prepared:
         await response.prepare(request)
     await response.write_eof()

@@ -16,6 +16,7 @@ from linkspan.api.versions import has
 from linkspan.api.volumes import volume_json
 from linkspan.engine.usage import shared_sizes
 from linkspan.model.errors import InvalidParameter
+from linkspan.model.timestamps import NEVER
 
 KINDS = ("container", "image", "volume", "build-cache")
 _LEGACY = {"container": "Containers", "image": "Images", "volume": "Volumes", "build-cache": "BuildCache"}
@@ -26,7 +27,7 @@ _SUMMARIES = {
     "build-cache": "BuildCacheUsage",
 }
 
-Row = Mapping[str, Any]
+BUILD_CACHE = "buildah"
 Items = Mapping[str, list[dict[str, Any]]]
 
 
@@ -78,7 +79,7 @@ async def _items(request: web.Request, wanted: set[str]) -> Items:
     if "volume" in wanted:
         found["volume"] = await _volumes(request)
     if "build-cache" in wanted:
-        found["build-cache"] = []
+        found["build-cache"] = await _build_cache(request)
     return found
 
 
@@ -99,7 +100,8 @@ def summaries(items: Items, layers: int) -> dict[str, dict[str, int]]:
         usage = [row["UsageData"] for row in items["volume"]]
         found["volume"] = _summary((one["RefCount"] > 0 for one in usage), [one["Size"] for one in usage])
     if "build-cache" in items:
-        found["build-cache"] = _summary([], [])
+        rows = items["build-cache"]
+        found["build-cache"] = _summary((row["InUse"] for row in rows), [row["Size"] for row in rows])
     return found
 
 
@@ -132,6 +134,24 @@ async def _volumes(request: web.Request) -> list[dict[str, Any]]:
     ]
 
 
+async def _build_cache(request: web.Request) -> list[dict[str, Any]]:
+    """Return the cache of builds as one record: buildah does not say what is in it."""
+    size = await engine(request).builds.cached_bytes()
+    record = {
+        "ID": BUILD_CACHE,
+        "Type": "regular",
+        "Description": "layers that builds have made and used",
+        "InUse": False,
+        "Shared": False,
+        "Size": size,
+        "CreatedAt": NEVER,
+        "LastUsedAt": None,
+        "UsageCount": 0,
+    }
+    return [record] if size else []
+
+
 async def _prune_build(request: web.Request) -> web.Response:
-    """Builds keep no cache between them, hence nothing to prune: `docker system prune` asks all the same."""
-    return prune_response(request, {"CachesDeleted": None, "SpaceReclaimed": 0}, [])
+    freed = await engine(request).builds.prune()
+    removed = [BUILD_CACHE] if freed else []
+    return prune_response(request, {"CachesDeleted": removed or None, "SpaceReclaimed": freed}, removed)

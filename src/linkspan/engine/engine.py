@@ -6,6 +6,7 @@ import asyncio
 import logging
 import uuid
 
+from linkspan.engine.builds import Builds
 from linkspan.engine.containers import Containers
 from linkspan.engine.events import Events
 from linkspan.engine.execs import Execs
@@ -37,6 +38,7 @@ class Engine:
             house.network, house.registry, house.workers, house.events, self.containers.refresh_files
         )
         self.images = ImageUseCases(house)
+        self.builds = Builds(house, self.images)
         self.volumes = VolumeUseCases(house)
 
     @property

@@ -149,6 +149,12 @@ class ImageUseCases:
         self._house.events.publish("image", "prune", "", {"reclaimed": str(pruned.reclaimed)})
         return pruned
 
+    async def built(self, image: Image, names: Sequence[Reference]) -> None:
+        """Tell of an image that a build made, and give it its names."""
+        self._tell("create", image.id, image.id, image.labels)
+        for name in names:
+            await self.tag(image.id, name.repository, name.tag)
+
     # -- archives --------------------------------------------------------------------------------------------
 
     def load(self, content: AsyncIterator[bytes], quiet: bool) -> AsyncGenerator[Message, None]:
@@ -252,12 +258,13 @@ class ImageUseCases:
         reference = references.parse(repository)
         if tag or reference.tag or reference.digest:
             wanted = references.with_tag(repository, tag)
-            return messages(lambda report: self._pull(wanted, credentials, platform, report))
+            return messages(lambda report: self.fetch(wanted, credentials, platform, report))
         return messages(lambda report: self._pull_all(reference, credentials, platform, report))
 
-    async def _pull(
+    async def fetch(
         self, reference: Reference, credentials: Credentials | None, platform: str, report: Report
     ) -> None:
+        """Pull one image, telling its progress to `report`. Raises NotFound, Unauthorized, Unavailable, …."""
         image = await self._library.pull(reference, credentials, report, platform)
         self._tell("pull", reference.familiar, reference.familiar_name, image.labels)
 
@@ -265,7 +272,7 @@ class ImageUseCases:
         self, reference: Reference, credentials: Credentials | None, platform: str, report: Report
     ) -> None:
         for tag in await self._library.remote_tags(reference, credentials):
-            await self._pull(replace(reference, tag=tag), credentials, platform, report)
+            await self.fetch(replace(reference, tag=tag), credentials, platform, report)
 
     async def log_in(self, address: str, credentials: Credentials) -> None:
         """Check a name and password with a registry. Raises Unauthorized, InvalidParameter."""

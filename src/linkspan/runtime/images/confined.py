@@ -92,6 +92,18 @@ class ConfinedDirectory:
         """Like `parent`, for a directory that must be there; the caller closes the descriptor."""
         return _openat2(self._root, "/".join(parts[:-1]) or ".", _DIRECTORY)
 
+    def open_file(self, parts: list[str]) -> int:
+        """A descriptor to read the regular file of that name; links are followed without a way out.
+
+        The caller closes it. Raises OSError for what is missing, and for what is no regular file.
+        """
+        name = "/".join(parts)
+        descriptor = _openat2(self._root, name or ".", os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise OSError(errno.EINVAL, "not a regular file", name)
+        return descriptor
+
     def forget(self) -> None:
         """Resolve the next name afresh, since a directory or link on the way may have changed."""
         if self._cached is not None:
