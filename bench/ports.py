@@ -1,0 +1,324 @@
+"""Measure what publishing ports costs: rules, a container's start and stop, and new connections.
+
+    sudo .venv/bin/python bench/ports.py [rules] [start] [rate] [--backend NAME] [--rounds N] [--docker]
+
+- rules: the firewall alone: adding and removing ports, with and without 10,000 others there.
+- start: the daemon's API: start and stop of a container with 1, 1,000 and 10,000 ports given one by one, and of
+  one with 10 ports when 10,000 are published elsewhere.
+- rate: connections per second from another machine to a published port that was added last, with 1, 1,000 and
+  10,000 ports published, and with the endpoints of 1,000 containers.
+
+"One by one" ports are every second one, so that no two of them make a run; "a run" are consecutive ones.
+Everything happens in a lab; nothing is left behind. --docker measures Debian's dockerd as well (start, rate;
+1,000 ports take it minutes, 10,000 are left out).
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import http.client
+import json
+import os
+import platform
+import socket
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from ipaddress import ip_address, ip_network
+from typing import Any
+
+from docker_peer import DockerPeer
+from linkspan.blueprint.facts import DirectAccessDrop, Fact, Fence, Masquerade, Publish, SkipOwnBridge
+from linkspan.firewall.iptables import IptablesFirewall
+from linkspan.firewall.nftables import NftablesFirewall
+from linkspan.lab import Lab
+
+RULE_BACKENDS = ("nftables", "iptables-nft", "iptables-legacy")
+ENGINE_BACKENDS = ("nftables", "iptables")
+SUBNET = ip_network("172.17.0.0/16")
+ANY, WEB, OTHER = ip_address("0.0.0.0"), ip_address("172.17.0.2"), ip_address("172.17.0.3")
+CROWD = 10_000
+FIRST, CROWD_FIRST, RATE_PORT = 40_001, 10_000, 9_000
+HOST = "10.0.0.5"
+
+SERVER = """
+import socket
+listening = socket.create_server(("", 80), backlog=4096)
+while True:
+    listening.accept()[0].close()
+"""
+CLIENT = """
+import socket, struct, sys, time
+address, port, seconds = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
+linger = struct.pack("ii", 1, 0)
+count, end = 0, time.perf_counter() + seconds
+while time.perf_counter() < end:
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        client.connect((address, port))
+    count += 1
+print(count / seconds)
+"""
+
+
+def timed(work: Callable[..., object], *arguments: object) -> float:
+    """Milliseconds that `work` takes."""
+    begun = time.perf_counter()
+    work(*arguments)
+    return (time.perf_counter() - begun) * 1000
+
+
+def spread(values: Sequence[float], digits: int = 2) -> str:
+    """Median, first and last tenth, as cells of a table."""
+    ordered = sorted(values)
+    tenth = len(ordered) // 10
+    figures = (statistics.median(ordered), ordered[tenth], ordered[-1 - tenth])
+    return " | ".join(f"{figure:.{digits}f}" for figure in figures)
+
+
+# --- rules -----------------------------------------------------------------------------------------------
+
+
+def singles(count: int, first: int, endpoint: Any = WEB) -> list[Fact]:
+    return [
+        Publish("tcp", ANY, first + 2 * number, endpoint, 20_000 + 2 * number, "docker0")
+        for number in range(count)
+    ]
+
+
+def run_of(count: int, first: int, shift: int = 0) -> list[Fact]:
+    return [Publish("tcp", ANY, first, WEB, first + shift, "docker0", count=count)]
+
+
+CHANGES: dict[str, list[Fact]] = {
+    "1 port": singles(1, FIRST),
+    "10 ports": singles(10, FIRST),
+    "1,000 ports one by one": singles(1000, FIRST),
+    "1,000 ports, a run": run_of(1000, FIRST),
+    "1,000 ports, a shifted run": run_of(1000, FIRST, shift=1000),
+}
+
+
+def rules_inside(backend: str, rounds: int) -> None:
+    """Print, as JSON, {change: {"add": [ms], "remove": [ms]}}; run in the lab's host."""
+    firewall = NftablesFirewall() if backend == "nftables" else IptablesFirewall(backend)
+    firewall.start([Fence("docker0", SUBNET), Masquerade(SUBNET, "docker0"), SkipOwnBridge("docker0")])
+    found = {}
+    for crowded in (False, True):
+        if crowded:
+            firewall.add(singles(CROWD, CROWD_FIRST, OTHER))
+        for name, facts in CHANGES.items():
+            if crowded and backend != "nftables" and len(facts) > 100:
+                continue  # iptables-nft needs seconds for each
+            added, removed = [], []
+            for _ in range(rounds):
+                added.append(timed(firewall.add, facts))
+                removed.append(timed(firewall.remove, facts))
+            title = f"{name}{' beside 10,000' if crowded else ''}"
+            found[title] = {"add": added, "remove": removed}
+    print(json.dumps(found))
+
+
+def rules(backends: Sequence[str], rounds: int) -> None:
+    print("\n## Rules: the firewall alone (ms)\n")
+    print(
+        "| change | backend | add: median | p10 | p90 | remove: median | p10 | p90 |\n|---|---|---|---|---|---|---|---|"
+    )
+    for backend in backends:
+        with Lab() as lab:
+            argv = [sys.executable, __file__, "--inside", backend, "--rounds", str(rounds)]
+            found = json.loads(lab.run("host", *argv, timeout=600).out)
+        for title, figures in found.items():
+            print(
+                f"| {title} | {backend} | {spread(figures['add'])} | {spread(figures['remove'])} |",
+                flush=True,
+            )
+
+
+# --- the engine ------------------------------------------------------------------------------------------
+
+
+class Client:
+    """One kept connection to the API, so that no client's start-up is measured."""
+
+    def __init__(self, lab: Lab) -> None:
+        self._connection = http.client.HTTPConnection("lab")
+        self._connection.sock = socket.socket(socket.AF_UNIX)
+        self._connection.sock.connect(str(lab.socket))
+
+    def call(self, method: str, path: str, body: object = None) -> Any:
+        text = json.dumps(body) if body is not None else None
+        self._connection.request(method, f"/v1.41{path}", text, {"Content-Type": "application/json"})
+        answer = self._connection.getresponse()
+        document = answer.read()
+        if answer.status >= 400:
+            raise RuntimeError(f"{method} {path}: {answer.status} {document.decode()}")
+        return json.loads(document) if document else None
+
+    def create(self, name: str, ports: dict[int, int]) -> None:
+        """Create a container that publishes `ports` (host port to container port), one by one.
+
+        On every IPv4 address: 10,000 ports of both families need more sockets than a process may have here.
+        """
+        bindings = {
+            f"{inner}/tcp": [{"HostIp": "0.0.0.0", "HostPort": str(outer)}] for outer, inner in ports.items()
+        }
+        body = {
+            "Image": "busybox",
+            "Cmd": ["sleep", "100000"],
+            "ExposedPorts": {port: {} for port in bindings},
+            "HostConfig": {"PortBindings": bindings},
+        }
+        self.call("POST", f"/containers/create?name={name}", body)
+
+    def start(self, name: str) -> None:
+        self.call("POST", f"/containers/{name}/start")
+
+    def kill(self, name: str) -> None:
+        """End it and wait until all that it published is gone."""
+        self.call("POST", f"/containers/{name}/kill")
+        self.call("POST", f"/containers/{name}/wait")
+
+    def remove(self, name: str) -> None:
+        self.call("DELETE", f"/containers/{name}?force=1")
+
+    def sandbox(self, name: str) -> str:
+        return str(self.call("GET", f"/containers/{name}/json")["NetworkSettings"]["SandboxKey"])
+
+
+def every_second(count: int, first: int) -> dict[int, int]:
+    return {first + 2 * number: first + 2 * number for number in range(count)}
+
+
+def in_a_row(count: int, first: int) -> dict[int, int]:
+    return {first + number: first + number for number in range(count)}
+
+
+@contextlib.contextmanager
+def engine(backend: str) -> Iterator[tuple[Lab, Client]]:
+    """A lab with our daemon, or with dockerd, and a client of it."""
+    if backend == "dockerd":
+        with Lab() as ours, DockerPeer() as peer:
+            ours.daemon()
+            archive = str(ours.directory / "busybox.tar")
+            ours.docker("save", "-o", archive, "busybox")
+            peer.lab.docker("load", "-i", archive)
+            yield peer.lab, Client(peer.lab)
+    else:
+        with Lab() as lab:
+            lab.daemon(f"--firewall-backend={backend}")
+            yield lab, Client(lab)
+
+
+def start_and_stop(client: Client, name: str, ports: dict[int, int], rounds: int) -> tuple[str, str]:
+    """Milliseconds of start and of kill-and-wait."""
+    client.create(name, ports)
+    started, killed = [], []
+    for _ in range(rounds):
+        started.append(timed(client.start, name))
+        killed.append(timed(client.kill, name))
+    client.remove(name)
+    return spread(started, 1), spread(killed, 1)
+
+
+def start(backends: Sequence[str], rounds: int) -> None:
+    print("\n## A container's start and stop by the API (ms)\n")
+    print(
+        "| ports | engine | start: median | p10 | p90 | stop: median | p10 | p90 |\n|---|---|---|---|---|---|---|---|"
+    )
+    for backend in backends:
+        slow = backend == "dockerd"
+        cases = {
+            "1": every_second(1, FIRST),
+            "10": every_second(10, FIRST),
+            "1,000 in a row": in_a_row(1000, 20_001),
+            "1,000 one by one": every_second(1000, 20_001),
+        }
+        with engine(backend) as (_, client):
+            client.create("warm", {})
+            for _ in range(3):
+                client.start("warm")
+                client.kill("warm")
+            for title, ports in cases.items():
+                row(title, backend, client, ports, 1 if slow and len(ports) > 100 else rounds)
+            if slow:
+                continue
+            row("10,000 one by one", backend, client, every_second(CROWD, CROWD_FIRST), min(rounds, 5))
+            client.create("crowd", every_second(CROWD, CROWD_FIRST))
+            client.start("crowd")
+            row("10 beside 10,000", backend, client, every_second(10, FIRST), rounds)
+
+
+def row(title: str, backend: str, client: Client, ports: dict[int, int], rounds: int) -> None:
+    started, stopped = start_and_stop(client, "measured", ports, rounds)
+    print(f"| {title} | {backend} | {started} | {stopped} |", flush=True)
+
+
+# --- connections -----------------------------------------------------------------------------------------
+
+
+def rate(backends: Sequence[str], rounds: int) -> None:
+    print("\n## New connections per second from the LAN, the probed port added last\n")
+    print(
+        "| published besides | backend | median | p10 | p90 | of an empty host's |\n|---|---|---|---|---|---|"
+    )
+    for backend in backends:
+        counts = (0, 1000) if backend == "dockerd" else (0, 1000, CROWD)
+        with engine(backend) as (lab, client):
+            lab.run("host", "sysctl", "-qw", "net.netfilter.nf_conntrack_tcp_timeout_close=1")
+            client.create("probed", {RATE_PORT: 80})
+            found: dict[int, list[float]] = {count: [] for count in counts}
+            for count in counts:
+                if count:
+                    client.create(f"crowd{count}", every_second(count, CROWD_FIRST))
+            for _ in range(rounds):
+                for count in counts:
+                    found[count] += [probe(lab, client, count)]
+        base = statistics.median(found[0])
+        for count, figures in found.items():
+            share = statistics.median(figures) / base
+            print(f"| {count:,} ports | {backend} | {spread(figures, 0)} | {share:.2f} |", flush=True)
+
+
+def probe(lab: Lab, client: Client, count: int) -> float:
+    """Connections per second with `count` other ports published before."""
+    if count:
+        client.start(f"crowd{count}")
+    client.start("probed")
+    server = lab.start("host", "nsenter", f"--net={client.sandbox('probed')}", sys.executable, "-c", SERVER)
+    time.sleep(0.3)
+    figure = float(lab.run("lan", sys.executable, "-c", CLIENT, HOST, str(RATE_PORT), "1.5").out)
+    server.terminate()
+    client.kill("probed")
+    if count:
+        client.kill(f"crowd{count}")
+    return figure
+
+
+PARTS = {"rules": rules, "start": start, "rate": rate}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="what to measure (default: all)")
+    parser.add_argument("--backend", action="append", help="nftables, iptables, … (default: all)")
+    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--docker", action="store_true", help="measure Debian's dockerd as well")
+    parser.add_argument("--inside", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.inside:
+        rules_inside(options.inside, options.rounds)
+        return 0
+    load = os.getloadavg()[0]
+    print(f"Linux {platform.release()}, {os.cpu_count()} cores, load {load:.1f}, {options.rounds} rounds")
+    for part in options.parts or PARTS:
+        backends = options.backend or (RULE_BACKENDS if part == "rules" else ENGINE_BACKENDS)
+        extra = ("dockerd",) if options.docker and part != "rules" else ()
+        PARTS[part]([*backends, *extra], options.rounds)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
