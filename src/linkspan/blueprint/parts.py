@@ -25,7 +25,10 @@ class Bridge:
 
 @dataclass(frozen=True, slots=True)
 class VethPair:
-    """A veth pair: `host_name` on the host, plugged into `bridge`; `name` inside `sandbox`. Both come up."""
+    """A veth pair: `host_name` on the host, plugged into `bridge`; `name` inside `sandbox`. Both come up.
+
+    `bridge` "" plugs it into nothing; `sandbox` "" leaves the other end on the host.
+    """
 
     host_name: str
     name: str
@@ -34,6 +37,26 @@ class VethPair:
     mac: str = ""
     mtu: int = 1500
     hairpin: bool = False
+    owner: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SubLink:
+    """A link on top of `parent`, a link of the host: `kind` is macvlan, ipvlan or vlan. It comes up.
+
+    It is made in `sandbox` ("" the host). `mode` is bridge, private, vepa or passthru for macvlan, l2, l3 or
+    l3s for ipvlan, the number for vlan; `flag` is bridge, private or vepa for ipvlan. `mtu` 0 and `mac` ""
+    leave it to the kernel.
+    """
+
+    kind: str
+    name: str
+    parent: str
+    sandbox: str = ""
+    mode: str = ""
+    flag: str = ""
+    mac: str = ""
+    mtu: int = 0
     owner: str = ""
 
 
@@ -77,4 +100,4 @@ class Sysctl:
     needed: bool = True
 
 
-Part = Bridge | VethPair | LinkUp | Address | Route | Sysctl
+Part = Bridge | VethPair | SubLink | LinkUp | Address | Route | Sysctl

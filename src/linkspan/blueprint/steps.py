@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from linkspan.blueprint.parts import Address, Bridge, LinkUp, Part, Route, Sysctl, VethPair
+from linkspan.blueprint.parts import Address, Bridge, LinkUp, Part, Route, SubLink, Sysctl, VethPair
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,8 @@ class Add:
                 return f"making the bridge {name}"
             case VethPair(host_name=host_name, name=name, bridge=bridge):
                 return f"making the veth pair {host_name} and {name}" + (f" on {bridge}" if bridge else "")
+            case SubLink(kind=kind, name=name, parent=parent):
+                return f"making the {kind} link {name} on {parent}"
             case LinkUp(link=link):
                 return f"setting {link} up"
             case Address(link=link, interface=interface):
@@ -53,6 +55,8 @@ class Remove:
                 return f"removing the bridge {name}"
             case VethPair(host_name=host_name):
                 return f"removing the veth pair {host_name}"
+            case SubLink(kind=kind, name=name):
+                return f"removing the {kind} link {name}"
             case LinkUp(link=link):
                 return f"leaving {link} up"
             case Address(link=link, interface=interface):
@@ -78,12 +82,16 @@ def links_of(part: Part) -> frozenset[tuple[str, str]]:
             return frozenset({("", name)})
         case VethPair(host_name=host_name, name=name, sandbox=sandbox):
             return frozenset({("", host_name), (sandbox, name)})
+        case SubLink(name=name, sandbox=sandbox):
+            return frozenset({(sandbox, name)})
     return frozenset()
 
 
 def needs(part: Part) -> frozenset[tuple[str, str]]:
     """Return (sandbox, name) of the links that must be there for `part`; it vanishes with any of them."""
     match part:
+        case SubLink(parent=parent):
+            return frozenset({("", parent)})
         case LinkUp(link=link, sandbox=sandbox) | Address(link=link, sandbox=sandbox):
             return frozenset({(sandbox, link)})
         case Route(link=link, sandbox=sandbox):

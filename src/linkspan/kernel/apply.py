@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 
-from linkspan.blueprint.parts import Address, Bridge, LinkUp, Part, Route, Sysctl, VethPair
+from linkspan.blueprint.parts import Address, Bridge, LinkUp, Part, Route, SubLink, Sysctl, VethPair
 from linkspan.blueprint.steps import Add, Remove, Step, links_of, needs
-from linkspan.kernel import addresses, links, routes, sysctl
+from linkspan.kernel import addresses, links, routes, sublinks, sysctl
 from linkspan.kernel.spaces import Spaces
 from linkspan.model.errors import KernelError
 
@@ -57,6 +57,8 @@ def make(spaces: Spaces, part: Part) -> Iterator[Undo]:
             yield from _make_bridge(spaces, part)
         case VethPair():
             yield from _make_veth(spaces, part)
+        case SubLink():
+            yield from _make_sub_link(spaces, part)
         case LinkUp():
             yield from _set_up(spaces, part)
         case Address():
@@ -75,14 +77,46 @@ def _make_bridge(spaces: Spaces, bridge: Bridge) -> Iterator[Undo]:
 
 def _make_veth(spaces: Spaces, pair: VethPair) -> Iterator[Undo]:
     master = spaces.index(pair.bridge) if pair.bridge else 0
-    namespace = os.open(pair.sandbox, os.O_RDONLY | os.O_CLOEXEC)
-    try:
+    with spaces.opened(pair.sandbox) as namespace:
         links.create_veth(spaces.host, pair, namespace, master)
-    finally:
-        os.close(namespace)
     yield partial(spaces.delete, [pair.host_name])
     links.finish_veth(spaces.host, pair)
     links.set_up(spaces.netlink(pair.sandbox), pair.name)
+
+
+def _make_sub_link(spaces: Spaces, link: SubLink) -> Iterator[Undo]:
+    parent = spaces.index(link.parent)
+    with spaces.opened(link.sandbox) as namespace:
+        sublinks.create(spaces.host, link, namespace, parent)
+    yield partial(_delete_sub_links, spaces, [link])
+    sublinks.finish(spaces.netlink(link.sandbox), link)
+
+
+def _delete_sub_links(spaces: Spaces, doomed: Sequence[SubLink]) -> None:
+    """Delete links wherever they are, those of one namespace together."""
+    for sandbox in dict.fromkeys(link.sandbox for link in doomed):
+        names = [link.name for link in doomed if link.sandbox == sandbox]
+        if sandbox:
+            links.delete(spaces.netlink(sandbox), names)
+        else:
+            spaces.delete(names)
+
+
+def detach(spaces: Spaces, parts: Sequence[Part]) -> None:
+    """Remove what the host and its wires still know of a sandbox that goes: routes to it, links on parents.
+
+    A macvlan link would keep its MAC address, or the parent's passthru mode, until the kernel has taken the
+    namespace down. Raises ExceptionGroup of KernelErrors.
+    """
+    problems: list[KernelError] = []
+    for part in parts:
+        if isinstance(part, Route) and not part.sandbox:
+            _attempt(str(Remove(part)), partial(_remove_one, spaces, part), problems)
+    if doomed := [part for part in parts if isinstance(part, SubLink) and part.sandbox]:
+        names = ", ".join(link.name for link in doomed)
+        _attempt(f"removing {names}", partial(_delete_sub_links, spaces, doomed), problems)
+    if problems:
+        raise ExceptionGroup("detaching a sandbox", problems)
 
 
 def _set_up(spaces: Spaces, part: LinkUp) -> Iterator[Undo]:
@@ -149,7 +183,7 @@ def _attempt(attempt: str, work: Undo, problems: list[KernelError]) -> None:
 
 def _host_links(part: Part) -> Iterator[str]:
     match part:
-        case Bridge(adopted=False):
+        case Bridge(adopted=False) | SubLink(sandbox=""):
             yield part.name
         case VethPair():
             yield part.host_name
@@ -157,6 +191,8 @@ def _host_links(part: Part) -> Iterator[str]:
 
 def _remove_one(spaces: Spaces, part: Part) -> None:
     match part:
+        case SubLink() if part.sandbox:
+            _delete_sub_links(spaces, [part])
         case Address():
             index = spaces.index(part.link, part.sandbox)
             addresses.remove(spaces.netlink(part.sandbox), index, part.interface)

@@ -16,8 +16,8 @@ from queue import Empty, LifoQueue
 from typing import TypeVar
 
 from linkspan.blueprint.announcements import Announcement
-from linkspan.blueprint.parts import Part, VethPair
-from linkspan.kernel import addresses, apply, conntrack, links, namespaces, routes, ways
+from linkspan.blueprint.parts import Part, Route, SubLink, VethPair
+from linkspan.kernel import addresses, apply, conntrack, links, namespaces, routes, sublinks, ways
 from linkspan.kernel.announce import Announcer
 from linkspan.kernel.links import LinkState, LinkStatistics
 from linkspan.kernel.namespaces import Visitor
@@ -126,6 +126,9 @@ class HostKernel:
         (20 threads: 2 to 3 ms each). To let go of the namespace instead returns at once, but the veth would
         stay for 20 to 40 ms, or for as long as a process is in there. Raises KernelError.
         """
+        if any(isinstance(part, SubLink) or (isinstance(part, Route) and not part.sandbox) for part in parts):
+            with self._spaces() as spaces:
+                apply.detach(spaces, parts)
         names = [part.host_name for part in parts if isinstance(part, VethPair)]
         with apply.explained(f"removing {', '.join(names)}"):
             self._reaper.delete(names)
@@ -134,6 +137,11 @@ class HostKernel:
         """Return one link by its name or altname, or None; raises KernelError when there is no sandbox."""
         with apply.explained(f"looking for {name}"), self._spaces() as spaces:
             return links.get(spaces.netlink(sandbox), name)
+
+    def knows(self, kind: str) -> bool:
+        """Tell whether the kernel can make macvlan, ipvlan or vlan links; its module is loaded if need be."""
+        with apply.explained(f"asking for {kind} links"), self._spaces() as spaces:
+            return sublinks.is_known(spaces.host, kind)
 
     def links(self, sandbox: str = "") -> list[LinkState]:
         """Return every link of the host or of a sandbox; raises KernelError."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TypeVar
 
 from linkspan.kernel import links
@@ -39,6 +41,15 @@ class Spaces:
         if key not in self._indexes:
             self._indexes[key] = links.index_of(self.netlink(sandbox), link)
         return self._indexes[key]
+
+    @contextmanager
+    def opened(self, sandbox: str) -> Iterator[int]:
+        """Lend a descriptor of a namespace; raises FileNotFoundError when there is none."""
+        descriptor = os.open(sandbox or self._home, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
 
     def visit(self, sandbox: str, function: Callable[[], T]) -> T:
         """Return `function()`, run in the namespace of `sandbox`."""

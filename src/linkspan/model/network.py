@@ -61,6 +61,7 @@ class Network:
     when the user gave the subnets: only then may an endpoint ask for a fixed address. `mtu` in bytes is what
     the host's uplink had when the network was made, 0 if unknown; an option overrules it.
     `foreign_addresses` are those that an adopted bridge had before: they stay when the network goes.
+    `parent_mac` is the MAC address of a macvlan or ipvlan network's parent.
     """
 
     id: str
@@ -85,6 +86,7 @@ class Network:
     subnets_configured: bool = False
     mtu: int = 0
     foreign_addresses: tuple[IPv4Interface | IPv6Interface, ...] = ()
+    parent_mac: str = ""
 
     def option(self, key: str, default: str = "") -> str:
         """Return the driver option `key`, or `default`."""
@@ -123,7 +125,8 @@ class Endpoint:
 
     `host_link` is the veth end on the host, `link` the interface inside. `dns_names` are the names
     it answers to on this network, the first one being the PTR answer. `gateway4` and `gateway6` are None
-    where the network leads nowhere (internal, none).
+    where the network leads nowhere (internal, none). With `link_routed` the default route names the interface
+    and no gateway (ipvlan in its l3 modes).
     """
 
     id: str
@@ -141,3 +144,4 @@ class Endpoint:
     gateway6: IPv6Address | None = None
     dns_names: tuple[str, ...] = ()
     config: EndpointConfig = field(default_factory=EndpointConfig)
+    link_routed: bool = False

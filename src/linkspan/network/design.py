@@ -42,7 +42,7 @@ def check_spec(spec: NetworkSpec, existing: Iterable[Network]) -> None:
     validate_pools(spec)
     for version in (4, 6):
         if len(_of_family(spec, version)) > 1:
-            raise Forbidden("bridge driver doesn't support multiple subnets")
+            raise Forbidden(f"{spec.driver} driver doesn't support multiple subnets")
 
 
 def _of_family(spec: NetworkSpec, version: int) -> list[PoolRequest]:
@@ -88,7 +88,8 @@ def design(
         for version, enabled in ((4, spec.enable_ipv4), (6, spec.enable_ipv6))
         if enabled
     )
-    return _with_bridge(draft, chosen, _configured(spec), others)
+    made = replace(draft, pools=chosen, subnets_configured=_configured(spec))
+    return _with_bridge(made, others) if spec.driver == "bridge" else made
 
 
 def _configured(spec: NetworkSpec) -> bool:
@@ -126,9 +127,7 @@ def _pool(
     return pool
 
 
-def _with_bridge(
-    draft: Network, chosen: tuple[Pool, ...], configured: bool, others: list[Network]
-) -> Network:
+def _with_bridge(draft: Network, others: list[Network]) -> Network:
     bridge = draft.option(BRIDGE + "name") or names.bridge_name(draft.id)
     if len(bridge) > LINK_NAME_LIMIT or "/" in bridge or any(letter.isspace() for letter in bridge):
         raise InvalidParameter(
@@ -140,4 +139,4 @@ def _with_bridge(
                 f"cannot create network {draft.id} ({bridge}): conflicts with network {other.id} ({bridge}):"
                 " networks have same bridge name"
             )
-    return replace(draft, pools=chosen, bridge=bridge, subnets_configured=configured)
+    return replace(draft, bridge=bridge)

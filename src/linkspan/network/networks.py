@@ -14,6 +14,8 @@ from linkspan.network.adapters import Filter, Kernel
 from linkspan.network.config_networks import config_only, from_config
 from linkspan.network.design import check_spec, design, with_defaults
 from linkspan.network.overlaps import refuse_overlaps
+from linkspan.network.parent_options import DRIVERS
+from linkspan.network.parents import with_parent
 from linkspan.network.predefined import is_predefined
 from linkspan.network.registry import NETWORK, Registry
 from linkspan.network.settings import NetworkSettings
@@ -58,8 +60,11 @@ class Networks:
                 return template
             wanted = with_defaults(from_config(spec, existing), self._settings.default_network_options)
             network = design(wanted, existing, self.in_use(), self.blocks)
-            network = self._found(replace(network, mtu=self._kernel.uplink_mtu()))
-            refuse_overlaps(network, self._kernel.ways())
+            if network.driver == "bridge":
+                network = self._found(replace(network, mtu=self._kernel.uplink_mtu()))
+                refuse_overlaps(network, self._kernel.ways())
+            elif network.driver in DRIVERS:
+                network = with_parent(network, existing, self._kernel)
             with Undo() as undo:
                 self._build(network, undo)
         return network

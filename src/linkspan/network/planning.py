@@ -12,10 +12,14 @@ from linkspan.model.network import Endpoint, EndpointConfig, EndpointRequest, Ne
 from linkspan.model.sandbox import ContainerIdentity
 from linkspan.network import names
 from linkspan.network.options import ENDPOINT_IFNAME, ENDPOINT_MAC, bridge_options
+from linkspan.network.parent_options import DRIVERS, PARENT, parent_options
 from linkspan.network.predefined import is_predefined
 from linkspan.network.registry import Registry, addresses
 from linkspan.network.reservations import Reservations
 from linkspan.network.undo import Undo
+
+ATTACHING = ("bridge", *DRIVERS)
+"""Drivers whose endpoints have an interface of their own."""
 
 DEFAULT_GATEWAY = {4: "DefaultGatewayIPv4", 6: "DefaultGatewayIPv6"}
 
@@ -26,6 +30,14 @@ def dns_names(container: ContainerIdentity, config: EndpointConfig) -> tuple[str
     full = f"{host}.{domain}" if host and domain else ""
     wanted = (container.name, *config.aliases, container.id[:12], host, full)
     return tuple(dict.fromkeys(name for name in wanted if name))
+
+
+def _inherited_mac(network: Network) -> str:
+    """Return the parent's MAC address where endpoints cannot have one of their own, else ""."""
+    if network.driver not in DRIVERS:
+        return ""
+    shared = network.driver == "ipvlan" or parent_options(network).mode == "passthru"
+    return network.parent_mac if shared else ""
 
 
 def chosen_name(config: EndpointConfig) -> str:
@@ -64,7 +76,8 @@ class Planner:
                 sandbox=sandbox,
                 config=request.config,
             )
-            if network.driver == "bridge":
+            if network.driver in ATTACHING:
+                self._require_room(network)
                 endpoint = self._attached(network, endpoint, container, links, undo)
             self._registry.add_member(endpoint)
             undo.push(self._registry.drop_member, endpoint)
@@ -82,19 +95,31 @@ class Planner:
         opts = dict(config.driver_opts)
         link = chosen_name(config) or names.interface(bridge_options(network).interface_prefix, links)
         links.add(link)
+        parented = network.driver in DRIVERS
         ipv4 = self._lease(network, 4, config.ipv4, container.id, undo)
         ipv6 = self._lease(network, 6, config.ipv6, container.id, undo)
         return replace(
             endpoint,
             link=link,
-            host_link=names.host_link(self._registry.host_links),
-            mac=config.mac or opts.get(ENDPOINT_MAC) or names.random_mac(),
+            host_link="" if parented else names.host_link(self._registry.host_links),
+            mac=_inherited_mac(network) or config.mac or opts.get(ENDPOINT_MAC) or names.random_mac(),
             ipv4=ipv4,
             ipv6=ipv6,
             gateway4=gateway(network, 4),
             gateway6=gateway(network, 6),
+            link_routed=parented and parent_options(network).routed,
             dns_names=() if is_predefined(network) else dns_names(container, config),
         )
+
+    def _require_room(self, network: Network) -> None:
+        """Refuse a second endpoint in passthru mode, which the kernel would refuse with less of a reason."""
+        if network.driver != "macvlan" or parent_options(network).mode != "passthru":
+            return
+        for other in self._registry.members(network.id):
+            raise Forbidden(
+                f"network {network.name} is in macvlan passthru mode, where a parent carries one endpoint:"
+                f" it is that of container {other.container_name}"
+            )
 
     def _lease(
         self, network: Network, version: int, wanted: Address | None, container: str, undo: Undo
@@ -132,7 +157,7 @@ def interface(address: Address, pool: Pool) -> IPv4Interface | IPv6Interface:
 def gateway(network: Network, version: int) -> Any:
     """Return the gateway of a network's containers: an auxiliary address of that name, or the bridge's."""
     pool = network.pool(version)
-    if pool is None or network.internal:
+    if pool is None or network.internal or (network.driver in DRIVERS and not network.option(PARENT)):
         return None
     found: IPv4Address | IPv6Address | None = dict(pool.auxiliary).get(DEFAULT_GATEWAY[version], pool.gateway)
     return found

@@ -94,8 +94,10 @@ class Publisher:
 
         `former` are bindings that the sandbox had before: a port that was chosen stays what it was. Raises
         LinkspanError with Docker's texts, followed by who has the port; what was claimed is given back by
-        `undo`.
+        `undo`. Networks of other drivers than bridge have no host ports: nothing is published on them.
         """
+        if network.driver != "bridge":
+            return Publication((), (), None)
         claims = self._claims(network, endpoint, requests)
         keep = _former_ports([claim.request for claim in claims], former)
         for claim, port in sorted(zip(claims, keep, strict=True), key=lambda pair: not pair[0].wanted.fixed):

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from linkspan.blueprint.facts import Fact
 from linkspan.blueprint.listeners import Listener
-from linkspan.blueprint.parts import Bridge, Part, Sysctl, VethPair
+from linkspan.blueprint.parts import Address, Bridge, Part, SubLink, Sysctl, VethPair
+from linkspan.model.addresses import Interface
 from linkspan.model.errors import LinkspanError
 from linkspan.model.sandbox import Sandbox
 from linkspan.network.adapters import Filter, Kernel, Proxy
@@ -122,14 +123,18 @@ class Recovery:
     def _restore(self, parts: tuple[Part, ...]) -> None:
         """Make a network's bridge, or complete the one that is there."""
         present = set(self._kernel.host_addresses())
-        if parts and isinstance(parts[0], Bridge) and self._kernel.link(parts[0].name) is not None:
-            parts = tuple(
-                part
-                for part in parts[1:]
-                if isinstance(part, Sysctl) or getattr(part, "interface", None) not in present
-            )
-        if parts:
-            self._kernel.apply(parts)
+        missing = tuple(part for part in parts if not self._stands(part, present))
+        if missing:
+            self._kernel.apply(missing)
+
+    def _stands(self, part: Part, present: set[Interface]) -> bool:
+        """Tell whether a link or an address of a network is there already."""
+        match part:
+            case Bridge(name=name) | SubLink(name=name) | VethPair(host_name=name):
+                return self._kernel.link(name) is not None
+            case Address(interface=interface):
+                return interface in present
+        return False
 
     def _sweep(self) -> None:
         """Remove links and namespaces that are ours and belong to nothing."""

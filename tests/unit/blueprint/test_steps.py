@@ -4,7 +4,7 @@ from ipaddress import ip_address, ip_interface, ip_network
 
 import pytest
 
-from linkspan.blueprint.parts import Address, Bridge, LinkUp, Route, Sysctl, VethPair
+from linkspan.blueprint.parts import Address, Bridge, LinkUp, Route, SubLink, Sysctl, VethPair
 from linkspan.blueprint.steps import Add, Remove, links_of, needs
 
 PARTS = [
@@ -73,3 +73,10 @@ def test_what_hangs_on_a_link_names_it(part, link):
 @pytest.mark.parametrize("part", [Bridge("br-1"), Sysctl("net.ipv4.ip_forward", "1")])
 def test_what_stands_alone_needs_no_link(part):
     assert needs(part) == set()
+
+
+def test_links_on_a_parent_name_it_and_go_with_it():
+    link = SubLink("macvlan", "eth0", "eth1", "/n", "bridge")
+    assert str(Add(link)) == "making the macvlan link eth0 on eth1"
+    assert str(Add(link).inverse) == "removing the macvlan link eth0"
+    assert links_of(link) == {("/n", "eth0")} and needs(link) == {("", "eth1")}

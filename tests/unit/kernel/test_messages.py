@@ -9,8 +9,8 @@ from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
-from linkspan.blueprint.parts import Bridge, VethPair
-from linkspan.kernel import addresses, links, routes, wire
+from linkspan.blueprint.parts import Bridge, SubLink, VethPair
+from linkspan.kernel import addresses, links, routes, sublinks, wire
 
 MAC = "02:42:ac:11:00:02"
 interfaces = st.builds(
@@ -109,3 +109,18 @@ def test_a_route_without_a_gateway_is_on_the_link():
 def test_a_route_to_nowhere_is_refused():
     with pytest.raises(ValueError, match="a route needs a destination or a gateway"):
         routes.route_request(1, None, None)
+
+
+@pytest.mark.parametrize(
+    ("link", "attribute", "value"),
+    [
+        (SubLink("macvlan", "eth0", "p", mode="vepa"), "IFLA_MACVLAN_MODE", "vepa"),
+        (SubLink("ipvlan", "eth0", "p", mode="l3"), "IFLA_IPVLAN_MODE", 1),
+        (SubLink("vlan", "p.50", "p", mode="50"), "IFLA_VLAN_ID", 50),
+    ],
+)
+def test_a_link_on_a_parent(link, attribute, value):
+    message = decoded(ifinfmsg, sublinks.request(link, 3, 9))
+    assert message.get_nested("IFLA_LINKINFO", "IFLA_INFO_KIND") == link.kind
+    assert message.get_nested("IFLA_LINKINFO", "IFLA_INFO_DATA", attribute) == value
+    assert (message.get_attr("IFLA_LINK"), message.get_attr("IFLA_NET_NS_FD")) == (9, 3)

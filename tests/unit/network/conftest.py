@@ -13,7 +13,7 @@ import pytest
 
 from linkspan.blueprint.facts import Fact
 from linkspan.blueprint.listeners import Listener
-from linkspan.blueprint.parts import Address, Bridge, Part, VethPair
+from linkspan.blueprint.parts import Address, Bridge, Part, SubLink, VethPair
 from linkspan.kernel.ways import Way
 from linkspan.model.errors import KernelError
 from linkspan.model.network import EndpointConfig, EndpointRequest, NetworkSpec, PoolRequest
@@ -48,6 +48,7 @@ class FakeLink:
     kind: str
     alias: str
     mtu: int
+    mac: str = "02:00:00:00:00:99"
 
 
 class FakeKernel:
@@ -62,6 +63,7 @@ class FakeKernel:
         self.flushed: list[Any] = []
         self.announced: list[Any] = []
         self.mtu = 1500
+        self.kinds = {"macvlan", "ipvlan", "vlan"}
 
     def create_sandbox(self, path: Path) -> None:
         self.faults.call("create_sandbox")
@@ -83,7 +85,7 @@ class FakeKernel:
         for part in parts:
             if isinstance(part, Bridge) and part.adopted:
                 continue
-            if isinstance(part, VethPair | Bridge):
+            if isinstance(part, VethPair | Bridge) or (isinstance(part, SubLink) and not part.sandbox):
                 self._delete_link(_link_name(part))
             elif part in self.parts:
                 self.parts.remove(part)
@@ -113,7 +115,8 @@ class FakeKernel:
             if isinstance(p, Bridge) and not p.adopted
         ]
         veths = [FakeLink(p.host_name, "veth", p.owner, p.mtu) for p in self.parts if isinstance(p, VethPair)]
-        return [*self.given.values(), *bridges, *veths]
+        others = [FakeLink(p.name, p.kind, p.owner, p.mtu) for p in self.of(SubLink) if not p.sandbox]
+        return [*self.given.values(), *bridges, *veths, *others]
 
     def subnets_in_use(self) -> list[Any]:
         return [*self.routes, *(p.interface.network for p in self._host_parts())]
@@ -129,6 +132,9 @@ class FakeKernel:
 
     def addresses(self, link: str) -> list[Any]:
         return [part.interface for part in self._host_parts() if part.link == link]
+
+    def knows(self, kind: str) -> bool:
+        return kind in self.kinds
 
     def uplink_mtu(self) -> int:
         return self.mtu

@@ -8,7 +8,7 @@ from linkspan.blueprint.facts import Fact
 from linkspan.blueprint.parts import Part
 from linkspan.model.errors import Forbidden, NotFound
 from linkspan.model.network import Endpoint, Network
-from linkspan.network.drivers import bridge, host, null
+from linkspan.network.drivers import bridge, host, null, parented
 from linkspan.network.settings import NetworkSettings
 
 
@@ -25,7 +25,13 @@ class Driver(Protocol):
     ) -> tuple[Fact, ...]: ...
 
 
-_DRIVERS: dict[str, Driver] = {"bridge": bridge, "host": host, "null": null}
+_DRIVERS: dict[str, Driver] = {
+    "bridge": bridge,
+    "host": host,
+    "ipvlan": parented,
+    "macvlan": parented,
+    "null": null,
+}
 
 
 def driver_names() -> tuple[str, ...]:

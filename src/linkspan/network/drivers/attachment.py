@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import ip_interface
+from ipaddress import ip_interface, ip_network
 
 from linkspan.blueprint.announcements import Announcement
 from linkspan.blueprint.parts import Address, Part, Route, Sysctl
-from linkspan.model.addresses import Interface
+from linkspan.model.addresses import Interface, Subnet
 from linkspan.model.network import Endpoint, Network
 from linkspan.network.options import ENDPOINT_SYSCTLS, bridge_options
+
+ANYWHERE: dict[int, Subnet] = {4: ip_network("0.0.0.0/0"), 6: ip_network("::/0")}
 
 
 def inner_parts(endpoint: Endpoint) -> tuple[Part, ...]:
@@ -51,5 +53,7 @@ def announcement(network: Network, endpoint: Endpoint) -> Announcement:
 
 def default_route(endpoint: Endpoint, version: int) -> Route:
     """Return the default route of one family through an endpoint's gateway."""
+    if endpoint.link_routed:
+        return Route(endpoint.link, destination=ANYWHERE[version], sandbox=endpoint.sandbox)
     gateway = endpoint.gateway4 if version == 4 else endpoint.gateway6
     return Route(endpoint.link, gateway, sandbox=endpoint.sandbox)
