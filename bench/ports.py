@@ -3,10 +3,10 @@
     sudo .venv/bin/python bench/ports.py [rules] [start] [rate] [--backend NAME] [--rounds N] [--docker]
 
 - rules: the firewall alone: adding and removing ports, with and without 10,000 others there.
-- start: the daemon's API: start and stop of a container with 1, 1,000 and 10,000 ports given one by one, and of
-  one with 10 ports when 10,000 are published elsewhere.
+- start: the daemon's API: start and stop of a container with 1, 1,000 and 10,000 ports given one by one, and
+  of one with 10 ports when 10,000 are published elsewhere.
 - rate: connections per second from another machine to a published port that was added last, with 1, 1,000 and
-  10,000 ports published, and with the endpoints of 1,000 containers.
+  10,000 ports published.
 
 "One by one" ports are every second one, so that no two of them make a run; "a run" are consecutive ones.
 Everything happens in a lab; nothing is left behind. --docker measures Debian's dockerd as well (start, rate;
@@ -30,7 +30,7 @@ from ipaddress import ip_address, ip_network
 from typing import Any
 
 from docker_peer import DockerPeer
-from linkspan.blueprint.facts import DirectAccessDrop, Fact, Fence, Masquerade, Publish, SkipOwnBridge
+from linkspan.blueprint.facts import Fact, Fence, Masquerade, Publish, SkipOwnBridge
 from linkspan.firewall.iptables import IptablesFirewall
 from linkspan.firewall.nftables import NftablesFirewall
 from linkspan.lab import Lab
@@ -78,6 +78,10 @@ def spread(values: Sequence[float], digits: int = 2) -> str:
     return " | ".join(f"{figure:.{digits}f}" for figure in figures)
 
 
+def heading(*titles: str) -> None:
+    print(f"| {' | '.join(titles)} |\n{'|---' * len(titles)}|")
+
+
 # --- rules -----------------------------------------------------------------------------------------------
 
 
@@ -123,9 +127,7 @@ def rules_inside(backend: str, rounds: int) -> None:
 
 def rules(backends: Sequence[str], rounds: int) -> None:
     print("\n## Rules: the firewall alone (ms)\n")
-    print(
-        "| change | backend | add: median | p10 | p90 | remove: median | p10 | p90 |\n|---|---|---|---|---|---|---|---|"
-    )
+    heading("change", "backend", "add: median", "p10", "p90", "remove: median", "p10", "p90")
     for backend in backends:
         with Lab() as lab:
             argv = [sys.executable, __file__, "--inside", backend, "--rounds", str(rounds)]
@@ -225,9 +227,7 @@ def start_and_stop(client: Client, name: str, ports: dict[int, int], rounds: int
 
 def start(backends: Sequence[str], rounds: int) -> None:
     print("\n## A container's start and stop by the API (ms)\n")
-    print(
-        "| ports | engine | start: median | p10 | p90 | stop: median | p10 | p90 |\n|---|---|---|---|---|---|---|---|"
-    )
+    heading("ports", "engine", "start: median", "p10", "p90", "stop: median", "p10", "p90")
     for backend in backends:
         slow = backend == "dockerd"
         cases = {
@@ -261,9 +261,7 @@ def row(title: str, backend: str, client: Client, ports: dict[int, int], rounds:
 
 def rate(backends: Sequence[str], rounds: int) -> None:
     print("\n## New connections per second from the LAN, the probed port added last\n")
-    print(
-        "| published besides | backend | median | p10 | p90 | of an empty host's |\n|---|---|---|---|---|---|"
-    )
+    heading("published besides", "engine", "median", "p10", "p90", "of an empty host's")
     for backend in backends:
         counts = (0, 1000) if backend == "dockerd" else (0, 1000, CROWD)
         with engine(backend) as (lab, client):
