@@ -24,8 +24,8 @@ class Ledger:
     """Books facts in and out; pure, and not for two threads at once."""
 
     def __init__(self) -> None:
-        self._counts: Counter[Element] = Counter()
-        self._facts: Counter[Fact] = Counter()
+        self._counts: dict[Element, int] = {}
+        self._facts: dict[Fact, int] = {}
         self._special: dict[Fact, list[list[Element]]] = defaultdict(list)
         self._proxied: Counter[tuple[int, str]] = Counter()
         self._runs: dict[tuple[Address, str], Counter[range]] = defaultdict(Counter)
@@ -52,9 +52,11 @@ class Ledger:
         try:
             for fact in facts:
                 for element in self._rendered(fact):
-                    if element not in self._counts:
+                    count = self._counts.get(element, 0)
+                    self._counts[element] = count + 1
+                    if not count:
                         fresh.append(element)
-                    self._counts[element] += 1
+                self._facts[fact] = self._facts.get(fact, 0) + 1
                 self._note(fact, 1)
                 done.append(fact)
         except ValueError as error:
@@ -64,17 +66,22 @@ class Ledger:
 
     def release(self, facts: Iterable[Fact]) -> list[Element]:
         """Book `facts` out; return the elements that nobody asks for any more. Unknown facts are no error."""
-        doomed = []
+        doomed: list[Element] = []
         for fact in facts:
-            if fact not in self._facts:
+            count = self._facts.pop(fact, 0)
+            if not count:
                 continue
+            if count > 1:
+                self._facts[fact] = count - 1
             self._note(fact, -1)
-            for element in self._forget(fact):
-                self._counts[element] -= 1
-                if not self._counts[element]:
-                    del self._counts[element]
-                    doomed.append(element)
+            doomed += (element for element in self._forget(fact) if not self._counted_down(element))
         return doomed
+
+    def _counted_down(self, element: Element) -> int:
+        count = self._counts.pop(element) - 1
+        if count:
+            self._counts[element] = count
+        return count
 
     def _rendered(self, fact: Fact) -> list[Element]:
         elements = render(fact)
@@ -107,7 +114,7 @@ class Ledger:
         return any(other != run and other.start < run.stop and run.start < other.stop for other in others)
 
     def _forget(self, fact: Fact) -> list[Element]:
-        kept = self._special.get(fact)
+        kept = self._special.get(fact) if self._special else None
         if not kept:
             return render(fact)
         elements = kept.pop()
@@ -116,7 +123,6 @@ class Ledger:
         return elements
 
     def _note(self, fact: Fact, step: int) -> None:
-        _count(self._facts, fact, step)
         if type(fact) is SkipOwnBridge:
             _count(self._proxied, (fact.family, fact.bridge), step)
         elif type(fact) is Publish and fact.count > 1:
