@@ -22,17 +22,19 @@ def base_images(text: str, arguments: Mapping[str, str], target: str = "") -> li
     """
     found: dict[str, None] = {}
     stages: set[str] = set()
+    begun = False
     known: dict[str, str] = {}
     for keyword, rest in instructions(text):
-        if keyword == "ARG" and not stages:
+        if keyword == "ARG" and not begun:
             known |= _declared(rest, arguments, known)
         elif keyword == "FROM":
             if target and target.lower() in stages:
                 break
+            begun = True
             name, stage = _from(rest, known)
-            if name.lower() not in stages and name.lower() != SCRATCH and name:
+            if name and name.lower() not in {SCRATCH, *stages}:
                 found[name] = None
-            stages |= {stage, str(len({s for s in stages if s.isdigit()}))} - {""}
+            stages |= {stage} - {""}
         elif keyword in ("COPY", "ADD", "RUN"):
             pattern = _MOUNTED if keyword == "RUN" else _COPIED
             for name in pattern.findall(rest):

@@ -1,0 +1,111 @@
+"""Query parameters and bodies of requests, read by Docker's rules."""
+
+from __future__ import annotations
+
+import json
+from urllib.parse import quote
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer, make_mocked_request
+
+from linkspan.api import query
+from linkspan.api.go_types import CREATE_NETWORK
+from linkspan.model.errors import InvalidParameter
+
+
+def request(**parameters: str) -> web.Request:
+    text = "&".join(f"{name}={quote(value)}" for name, value in parameters.items())
+    return make_mocked_request("GET", f"/x?{text}")
+
+
+@pytest.mark.parametrize(
+    ("value", "is_true"),
+    [("", False), ("0", False), ("no", False), ("False", False), ("none", False), ("1", True), ("x", True)],
+)
+def test_flags(value: str, is_true: bool) -> None:
+    assert query.flag(request(all=value), "all") is is_true
+
+
+def test_flags_and_numbers_that_are_not_given() -> None:
+    assert query.flag(request(), "all", default=True)
+    assert query.number(request(), "t", 5) == 5
+    assert query.number(request(t=""), "t") is None
+    assert query.number(request(t="-1"), "t") == -1
+    with pytest.raises(InvalidParameter, match=r"^strconv\.Atoi: parsing \"x\": invalid syntax$"):
+        query.number(request(t="x"), "t")
+
+
+@pytest.mark.parametrize(
+    ("raw", "found"),
+    [
+        ("", {}),
+        ("{}", {}),
+        ('{"label":["a","b=c"]}', {"label": ["a", "b=c"]}),
+        ('{"label":{"a":true,"b":false}}', {"label": ["a", "b"]}),
+        ('{"label":null}', {"label": []}),
+    ],
+)
+def test_both_grammars_of_filters(raw: str, found: dict[str, list[str]]) -> None:
+    assert query.filters(request(filters=raw)) == found
+
+
+@pytest.mark.parametrize(
+    "raw", ["x", "[]", "7", '{"label":"a"}', '{"label":[1]}', '{"label":{"a":"b"}}', "{", "[" * 100_000]
+)
+def test_filters_that_are_none(raw: str) -> None:
+    with pytest.raises(InvalidParameter, match=r"^invalid filter: "):
+        query.filters(request(filters=raw))
+
+
+def test_filters_that_are_not_known() -> None:
+    with pytest.raises(InvalidParameter, match=r"^invalid filter 'x'$"):
+        query.filters(request(filters='{"x":["y"]}'), frozenset({"label"}))
+
+
+async def _echo(received: web.Request) -> web.Response:
+    try:
+        optional = received.query.get("required") is None
+        body = await query.json_body(received, CREATE_NETWORK, optional=optional)
+    except InvalidParameter as error:
+        return web.Response(status=400, text=str(error))
+    return web.json_response(body)
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "answer"),
+    [
+        (b'{"name":"n"}', "application/json", {"Name": "n"}),
+        (b'{"Name":"n"}', "Application/JSON; charset=utf-8", {"Name": "n"}),
+        (b"", "application/json", {}),
+        (b"null", "application/json", {}),
+        (b"{}", "text/plain", "unsupported Content-Type header (text/plain): must be 'application/json'"),
+        (b"", "text/plain", "unsupported Content-Type header (text/plain): must be 'application/json'"),
+        (b"[]", "application/json", "network.CreateRequest"),
+        (b"{} x", "application/json", "unexpected content after JSON"),
+    ],
+)
+async def test_bodies(body: bytes, kind: str, answer: object) -> None:
+    app = web.Application()
+    app.router.add_post("/x", _echo)
+    async with TestClient(TestServer(app)) as client:
+        response = await client.post("/x", data=body, headers={"Content-Type": kind})
+        text = await response.text()
+    if isinstance(answer, dict):
+        assert json.loads(text) == answer
+    else:
+        assert response.status == 400
+        assert str(answer) in text
+
+
+async def test_bodies_without_a_type_and_required_ones() -> None:
+    app = web.Application()
+    app.router.add_post("/x", _echo)
+    async with TestClient(TestServer(app)) as client:
+        nameless = {"skip_auto_headers": ["Content-Type"]}
+        response = await client.post("/x", data=b"{}", **nameless)  # type: ignore[arg-type]
+        assert await response.text() == "malformed Content-Type header (): mime: no media type"
+        response = await client.post("/x", **nameless)  # type: ignore[arg-type]
+        assert await response.json() == {}
+        response = await client.post("/x?required", **nameless)  # type: ignore[arg-type]
+        assert await response.text() == "invalid JSON: got EOF while reading request body"
