@@ -4,25 +4,19 @@ from __future__ import annotations
 
 import errno
 import os
-import select
 import shutil
 import signal
 import subprocess
 import threading
-import time
 from collections.abc import Sequence
 from pathlib import Path, PurePath
-from typing import BinaryIO
 
 from linkspan.firewall.render.restore import Saved, Section, document, failed_line, parse
+from linkspan.firewall.stream import DONE, LIMIT, Stream
 from linkspan.model.errors import KernelError, LinkspanError
 
 TIMEOUT = 120.0
 """Seconds after which a restore that waits for another program's lock is given up."""
-
-
-DONE = "# linkspan: done\n"
-"""The comment after the last COMMIT, by which a verbose iptables-restore tells how far it is."""
 
 
 class RestoreFailed(Exception):
@@ -54,6 +48,7 @@ class Programs:
         self.binary = str(path.with_name(name))
         self.family = family
         self.nf_tables = False
+        self._stream: Stream | None = None
 
     def probe(self) -> None:
         """Find the programs and learn their variant; LinkspanError when they are not installed."""
@@ -76,35 +71,36 @@ class Programs:
         return parse(result.stdout)
 
     def restore(self, sections: Sequence[Section]) -> None:
-        """Run `sections`, each atomic in itself, in one process; RestoreFailed names the line that failed.
+        """Run `sections`, each atomic in itself, in one go; RestoreFailed names the line that failed.
 
-        Returns when the last COMMIT is done, which may be before the process has ended: after a deletion
-        iptables-nft spends 12-25 ms closing its socket, while the kernel frees what was deleted.
+        Returns when the last COMMIT is done. The process stays for the next time (see stream.py), except
+        after an input too long for a pipe: it may end later, while the kernel frees what was deleted.
         """
         text = document(sections)
         if not text:
             return
         program = f"{self.binary}-restore"
-        with _memory(text + DONE) as source, _memory("") as complaints:
-            process = subprocess.Popen(
-                [_locate(program), "--noflush", "--wait", "--verbose"],
-                stdin=source,
-                stdout=subprocess.PIPE,
-                stderr=complaints,
-                env=_environment(),
-            )
-            if _reaches_the_end(process):
-                threading.Thread(target=process.wait, daemon=True).start()
-                return
-            code = process.wait()
-            if code == 0:
-                return
-            complaints.seek(0)
-            complaint = complaints.read().decode(errors="replace")
-        line = failed_line(complaint)
-        culprit = " ".join(text.splitlines()[line - 1 : line])
-        words = f"gave up after {TIMEOUT:.0f} s" if code == -signal.SIGKILL else _words(complaint)
+        argv = [_locate(program), "--noflush", "--wait", "--verbose"]
+        long = len(text) > LIMIT
+        stream = Stream(argv, _environment(), text + DONE) if long else self._standing(argv)
+        ended = stream.run(text + DONE, TIMEOUT)
+        if long:
+            threading.Thread(target=stream.end, daemon=True).start()
+        if ended is None:
+            return
+        line = max(failed_line(ended.complaint) - ended.lines, 0)
+        culprit = " ".join(text.splitlines()[line - 1 : line]) if line else ""
+        killed = ended.code == -signal.SIGKILL
+        words = f"gave up after {TIMEOUT:.0f} s" if killed else _words(ended.complaint)
         raise RestoreFailed(program, words, line, culprit)
+
+    def _standing(self, argv: Sequence[str]) -> Stream:
+        """Return the process that stays, a new one if it cannot be used here."""
+        if self._stream is None or not self._stream.is_usable():
+            former, self._stream = self._stream, Stream(argv, _environment())
+            if former is not None:
+                threading.Thread(target=former.end, daemon=True).start()
+        return self._stream
 
     def _run(self, command: list[str]) -> subprocess.CompletedProcess[str]:
         argv = [_locate(command[0]), *command[1:]]
@@ -117,38 +113,6 @@ class Programs:
 def installed() -> bool:
     """Tell whether the iptables programs are there."""
     return _found("iptables-restore") is not None
-
-
-def _memory(text: str) -> BinaryIO:
-    """A file in memory: unlike a pipe it can be filled first, and nobody has to drain it."""
-    file = os.fdopen(os.memfd_create("iptables"), "w+b")
-    file.write(text.encode())
-    file.flush()
-    file.seek(0)
-    return file
-
-
-def _reaches_the_end(process: subprocess.Popen[bytes]) -> bool:
-    """Read what a verbose restore prints until the comment at the end of its input comes back.
-
-    iptables-restore works line by line and prints comments (and flushes) when verbose. False: it ended
-    before, or it was killed because TIMEOUT ran out.
-    """
-    assert process.stdout is not None
-    deadline = time.monotonic() + TIMEOUT
-    waiting = select.poll()
-    waiting.register(process.stdout, select.POLLIN)
-    with process.stdout as output:
-        printed = b""
-        while not printed.endswith(DONE.encode()):
-            if not waiting.poll(max(deadline - time.monotonic(), 0) * 1000):
-                process.kill()
-                return False
-            piece = os.read(output.fileno(), 65536)
-            if not piece:
-                return False
-            printed = (printed + piece)[-len(DONE) :]
-    return True
 
 
 def _environment() -> dict[str, str]:

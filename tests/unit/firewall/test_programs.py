@@ -61,6 +61,43 @@ def test_nothing_to_write_starts_nothing(folder: Path) -> None:
     assert not (folder / "input").exists()
 
 
+def echoing(folder: Path) -> str:
+    """A stand-in that notes its start, echoes its input, and refuses a line with "bad" in it."""
+    return (
+        f"echo started >> {folder}/starts; n=0\n"
+        'while read -r line; do n=$((n+1)); case "$line" in *bad*) echo "line $n failed" >&2; exit 2;; esac\n'
+        'echo "$line"; done'
+    )
+
+
+def test_one_process_does_it_all(folder: Path) -> None:
+    install(folder, "iptables-restore", echoing(folder))
+    four = Programs(4, str(folder / "iptables"))
+    for _ in range(3):
+        four.restore(SECTIONS)
+    assert (folder / "starts").read_text() == "started\n"
+
+
+def test_a_refusal_after_other_inputs_names_its_own_line(folder: Path) -> None:
+    install(folder, "iptables-restore", echoing(folder))
+    four = Programs(4, str(folder / "iptables"))
+    four.restore(SECTIONS)
+    with pytest.raises(RestoreFailed) as caught:
+        four.restore([Section("raw", ("-A ONE", "-A bad"))])
+    assert (caught.value.line, caught.value.culprit) == (3, "-A bad")
+    four.restore(SECTIONS)
+    assert (folder / "starts").read_text() == "started\n" * 2
+
+
+def test_a_long_input_has_a_process_of_its_own(folder: Path) -> None:
+    install(folder, "iptables-restore", echoing(folder))
+    four = Programs(4, str(folder / "iptables"))
+    four.restore(SECTIONS)
+    four.restore([Section("nat", ("-A DOCKER -j TWO",) * 3000)])
+    four.restore(SECTIONS)
+    assert (folder / "starts").read_text() == "started\n" * 2
+
+
 def test_a_program_that_does_not_echo_comments_is_waited_for(folder: Path) -> None:
     install(folder, "iptables-restore", f"cat > {folder}/input; sleep 0.05; touch {folder}/finished")
     Programs(4, str(folder / "iptables")).restore(SECTIONS)
