@@ -1,4 +1,4 @@
-"""Lead 127.0.0.11:53 of a sandbox to the resolver's sockets, with the rules that Docker writes."""
+"""Lead 127.0.0.11:53 of a sandbox to the resolver's sockets: Docker's rules, or nft's without iptables."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from linkspan.model.errors import KernelError
 from linkspan.path.dns.server import ADDRESS
 
 PROGRAM = "iptables-restore"
+ATTEMPT = f"leading {ADDRESS}:53 to the resolver"
 
 
 def rules(datagram_port: int, stream_port: int, again: bool = False) -> str:
@@ -37,23 +38,52 @@ def rules(datagram_port: int, stream_port: int, again: bool = False) -> str:
     return "\n".join([*lines, "COMMIT", ""])
 
 
+def nft_rules(datagram_port: int, stream_port: int) -> str:
+    """Return the same for `nft -f -`: a table of our own, replaced as a whole if it is there."""
+    table = "ip linkspan_dns"
+    lines = [
+        f"add table {table}",
+        f"delete table {table}",
+        f"add table {table}",
+        f"add chain {table} output {{ type nat hook output priority -100; }}",
+        f"add chain {table} postrouting {{ type nat hook postrouting priority 100; }}",
+    ]
+    for protocol, port in (("udp", datagram_port), ("tcp", stream_port)):
+        lines += [
+            f"add rule {table} output ip daddr {ADDRESS} {protocol} dport 53 dnat to {ADDRESS}:{port}",
+            f"add rule {table} postrouting ip saddr {ADDRESS} {protocol} sport {port} snat to :53",
+        ]
+    return "\n".join([*lines, ""])
+
+
 def install(datagram_port: int, stream_port: int) -> None:
     """Write the rules into the calling thread's namespace, replacing those of an earlier daemon.
 
-    Raises KernelError with what iptables-restore says.
+    With iptables if it is installed, else with nft. Raises KernelError with what the program says.
     """
     refusal = ""
-    for again in (False, True):
-        try:
-            done = subprocess.run(
-                [PROGRAM, "--noflush", "--wait"],
-                input=rules(datagram_port, stream_port, again),
-                capture_output=True,
-                text=True,
-            )
-        except OSError as error:
-            raise KernelError(f"running {PROGRAM}", error.errno or 0, error.strerror or str(error)) from error
-        if done.returncode == 0:
-            return
-        refusal = refusal or done.stderr.strip()
-    raise KernelError(f"leading {ADDRESS}:53 to the resolver", errno.EINVAL, refusal)
+    try:
+        for again in (False, True):
+            said = _said([PROGRAM, "--noflush", "--wait"], rules(datagram_port, stream_port, again))
+            if said is None:
+                return
+            refusal = refusal or said
+    except (FileNotFoundError, PermissionError):
+        refusal = _with_nft(datagram_port, stream_port)
+    if refusal:
+        raise KernelError(ATTEMPT, errno.EINVAL, refusal)
+
+
+def _with_nft(datagram_port: int, stream_port: int) -> str:
+    try:
+        return _said(["nft", "-f", "-"], nft_rules(datagram_port, stream_port)) or ""
+    except OSError as error:
+        raise KernelError(
+            ATTEMPT, error.errno or 0, f"neither {PROGRAM} nor nft is installed (apt-get install nftables)"
+        ) from error
+
+
+def _said(command: list[str], text: str) -> str | None:
+    """What the program complains of; None when it did what it was told."""
+    done = subprocess.run(command, input=text, capture_output=True, text=True)
+    return None if done.returncode == 0 else done.stderr.strip()
