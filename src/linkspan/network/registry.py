@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from linkspan.ipam.leases import Leases
 from linkspan.model.addresses import Address
@@ -22,7 +22,10 @@ SANDBOX = "sandbox"
 
 
 class Registry:
-    """Networks by id, sandboxes by container, endpoints by network, leases by network and family."""
+    """Networks by id, sandboxes by container, endpoints by network, leases by network and family.
+
+    Whoever needs the store and `lock` takes the store first: `with store.transaction(), registry.lock`.
+    """
 
     def __init__(self, store: Store) -> None:
         self.store = store
@@ -36,10 +39,10 @@ class Registry:
 
     def load(self) -> None:
         """Read everything from the store."""
-        with self.lock:
+        with self.store.transaction(), self.lock:
             found = [decode(Network, document) for document in self.store.all(NETWORK)]
             for network in sorted(found, key=lambda network: network.created):
-                self._index(network)
+                self._index(network, self.store.leases(network.id))
             for document in self.store.all(SANDBOX):
                 self._index_sandbox(decode(Sandbox, document))
 
@@ -56,13 +59,13 @@ class Registry:
     def add_network(self, network: Network) -> None:
         """Remember a network, on disk first."""
         self.store.put(NETWORK, network.id, encode(network))
+        leased = self.store.leases(network.id)
         with self.lock:
-            self._index(network)
+            self._index(network, leased)
 
-    def _index(self, network: Network) -> None:
+    def _index(self, network: Network, leased: Mapping[Address, str]) -> None:
         self._networks[network.id] = network
         self._members.setdefault(network.id, {})
-        leased = self.store.leases(network.id)
         for pool in network.pools:
             key = network.id, pool.subnet.version
             former = self._leases.get(key)

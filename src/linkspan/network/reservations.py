@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from ipaddress import ip_address
 from typing import Any
 
@@ -40,7 +41,7 @@ class Reservations:
         wanted = [(n.id, address) for n, config in self._known(requests) for address in fixed(config, n)]
         if not wanted:
             return
-        with self._registry.lock:
+        with self._writing():
             document = self._document(container)
             known = {(network_id, text) for network_id, text in document["addresses"]}
             fresh = [(id, address) for id, address in wanted if (id, str(address)) not in known]
@@ -49,6 +50,12 @@ class Reservations:
             document["addresses"] += [[network_id, str(address)] for network_id, address in fresh]
             self._names[container.id] = document["name"] = container.name
             self._registry.store.put(CLAIM, container.id, document)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Take the store before the registry, as whoever writes a sandbox does: the other order deadlocks."""
+        with self._registry.store.transaction(), self._registry.lock:
+            yield
 
     def _known(self, requests: Iterable[EndpointRequest]) -> Iterator[tuple[Network, EndpointConfig]]:
         for request in requests:
@@ -63,7 +70,9 @@ class Reservations:
 
     def release(self, container_id: str, network_id: str = "") -> None:
         """Give up what is kept for a container, on one network or (without `network_id`) on all."""
-        with self._registry.lock:
+        if container_id not in self._names:
+            return
+        with self._writing():
             document = self._registry.store.get(CLAIM, container_id)
             if document is None:
                 return
@@ -84,7 +93,7 @@ class Reservations:
 
     def rename(self, container_id: str, name: str) -> None:
         """Note the new name of a container, for errors that name it."""
-        with self._registry.lock:
+        with self._writing():
             document = self._registry.store.get(CLAIM, container_id)
             if document is not None:
                 self._names[container_id] = document["name"] = name

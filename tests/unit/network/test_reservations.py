@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from ipaddress import ip_address
 
 import pytest
 
 from linkspan.model.errors import Forbidden, LinkspanError
 from linkspan.model.network import EndpointConfig, EndpointRequest
+from linkspan.model.sandbox import ContainerIdentity
+from linkspan.network.registry import Registry
+from linkspan.network.reservations import Reservations
+from linkspan.store.database import Store
 
 FIXED = ip_address("10.9.0.2")
 
@@ -73,3 +79,31 @@ def test_a_reservation_is_named_by_the_containers_new_name(kept):
     kept.controller.rename(kept.request("web").container.id, "shop")
     with pytest.raises(LinkspanError, match=r"\(by container shop\)"):
         kept.join("db", wish())
+
+
+def test_who_writes_sandboxes_and_who_gives_up_addresses_do_not_wait_for_each_other(tmp_path):
+    store = Store(tmp_path / "state.db")
+    registry = Registry(store)
+    reservations = Reservations(registry)
+    reservations.reserve(ContainerIdentity("c1", "web"), [])
+    store.put("claim", "c1", {"container": "c1", "name": "web", "since": 1, "addresses": []})
+    reservations.load()
+    writing = threading.Event()
+
+    def write() -> None:
+        with store.transaction():
+            writing.set()
+            time.sleep(0.05)
+            registry.sandbox("c1")
+
+    threads = [
+        threading.Thread(target=write, daemon=True),
+        threading.Thread(target=lambda: writing.wait() and reservations.release("c1"), daemon=True),
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(3)
+    assert not any(thread.is_alive() for thread in threads), "a deadlock"
+    assert reservations.owners() == []
+    store.close()
