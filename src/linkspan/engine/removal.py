@@ -12,6 +12,7 @@ from linkspan.engine.registry import Managed, Outcome
 from linkspan.engine.stopping import Stopping
 from linkspan.engine.storage import Storage
 from linkspan.model.errors import Conflict, LinkspanError, NotFound
+from linkspan.runtime import parts
 
 log = logging.getLogger(__name__)
 
@@ -82,8 +83,9 @@ class Removal:
         house, container = self._house, managed.container
         house.runtime.delete(container.id, force=True)
         house.network.leave(container.id)
-        house.overlay.remove(container.id)
         house.network.release(container.id)
+        house.overlay.remove(container.id)
+        parts.release(house.parts(container.id))
         removed = self._storage.give_back(container, volumes)
         shutil.rmtree(house.directory(container.id), ignore_errors=True)
         return removed
