@@ -54,6 +54,7 @@ ci: check test ## what .ci/run runs
 
 bench: setup ## measure against Debian's dockerd in one run, write docs/benchmarks.md (root, some minutes)
 	$(BIN)/python bench/run.py
+	$(BIN)/python bench/dns.py
 
 clean: ## remove caches and .venv
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage build

@@ -1,11 +1,12 @@
 """Measure the embedded resolver beside aardvark-dns with dnsperf: 200 names, each server on one core.
 
-    sudo .venv/bin/python bench/dns.py [--quick]
+    sudo .venv/bin/python bench/dns.py [--quick] [--no-write]
 
-The two alternate. Needs dnsperf and aardvark-dns (Debian packages of these names), and runs in a network
-namespace of its own. Ours is asked through the sandbox's real way, 127.0.0.11:53 and its NAT rules;
-aardvark-dns at its own address. "short name" is `web`, what a container of ours asks for; "full name" is
-`web.NETWORK` (ours) and `web.dns.podman` (what a container of podman asks for, by its search domain).
+The two alternate; the table replaces its section of docs/benchmarks.md. Needs dnsperf and aardvark-dns
+(Debian packages of these names), and runs in a network namespace of its own. Ours is asked through the
+sandbox's real way, 127.0.0.11:53 and its NAT rules; aardvark-dns at its own address. "short name" is `web`,
+what a container of ours asks for; "full name" is `web.NETWORK` (ours) and `web.dns.podman` (what a container
+of podman asks for, by its search domain).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import argparse
 import asyncio
 import contextlib
 import ctypes
+import datetime
 import multiprocessing
 import os
 import platform
@@ -32,6 +34,7 @@ from linkspan.model.network import Endpoint
 from linkspan.path.dns.resolver import Resolver
 from linkspan.path.dns.view import SandboxView
 from linkspan.path.dns.zone import Zone
+from run import write
 
 NAMES = 200
 NETWORK = "a" * 64
@@ -142,6 +145,7 @@ def _cpu_seconds(pid: int) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
+    parser.add_argument("--no-write", action="store_true", help="print only, leave docs/benchmarks.md alone")
     options = parser.parse_args()
     if not shutil.which("dnsperf"):
         raise SystemExit("needs dnsperf (Debian package dnsperf)")
@@ -157,22 +161,60 @@ def main() -> None:
     for _ in range(rounds):
         for name, server in servers.items():
             results[name].append(measure(server, seconds))
-    _report(results)
-
-
-def _report(results: dict[str, list[dict[str, float]]]) -> None:
-    print(f"{platform.release()}, {os.cpu_count()} CPUs, Python {platform.python_version()}")
-    print("medians (min-max); the server on one core, dnsperf on the other")
-    names = list(results)
-    print(f"{'':24}" + "".join(f"{name:>32}" for name in names) + f"{'ratio':>8}")
-    for label in results[names[0]][0]:
-        rows = [[figures[label] for figures in results[name]] for name in names]
-        medians = [statistics.median(row) for row in rows]
-        cells = [f"{m:.1f} ({min(r):.1f}-{max(r):.1f})" for m, r in zip(medians, rows, strict=True)]
-        ratio = f"{medians[0] / medians[1]:8.2f}" if len(medians) > 1 else ""
-        print(f"{label:24}" + "".join(f"{cell:>32}" for cell in cells) + ratio)
+    report = _report(results)
+    print(report)
     if "aardvark-dns" not in results:
         print("aardvark-dns is not installed: nothing to compare with")
+    elif not options.no_write:
+        flags = " --quick" if options.quick else ""
+        measured = f"Measured {_circumstances(rounds, seconds)} Command: `bench/dns.py{flags}`."
+        write({"dns": f"## Names\n\n{report}\n\n{measured}"})
+
+
+def _report(results: dict[str, list[dict[str, float]]]) -> str:
+    """Return the table, and how often a container's question for `web` is answered in the same time."""
+    names = list(results)
+    lines = [
+        f"The embedded resolver on one core, asked for the names of {NAMES} containers by dnsperf on the "
+        "other: 200 questions at a time. Medians (lowest to highest).",
+        "",
+        f"| what | {' | '.join(names)} | ratio |",
+        f"|---|{'---|' * len(names)}---|",
+    ]
+    medians: dict[str, list[float]] = {}
+    for label in results[names[0]][0]:
+        rows = [[figures[label] for figures in results[name]] for name in names]
+        medians[label] = [statistics.median(row) for row in rows]
+        cells = [
+            f"{m:,.1f} ({min(r):,.1f} to {max(r):,.1f})" for m, r in zip(medians[label], rows, strict=True)
+        ]
+        ratio = f"{medians[label][0] / medians[label][1]:.2f}" if len(names) > 1 else ""
+        lines.append(f"| {label} | {' | '.join(cells)} | {ratio} |")
+    if len(names) > 1:
+        lines += ["", *_comparison(medians)]
+    return "\n".join(lines)
+
+
+def _comparison(medians: dict[str, list[float]]) -> list[str]:
+    """What a container causes that looks up `web`: podman's asks for the full name, by its search domain."""
+    rate = medians["short name, queries/s"][0] / medians["full name, queries/s"][1]
+    cpu = medians["full name, CPU us/query"][1] / medians["short name, CPU us/query"][0]
+    return [
+        f"- a container looks up `web`: **{rate:.1f} times** aardvark-dns' rate with dnsperf as the limit, "
+        f"and **{cpu:.1f} times** as many questions per second of CPU (containers of podman ask for "
+        "`web.dns.podman`, by their search domain)"
+    ]
+
+
+def _circumstances(rounds: int, seconds: int) -> str:
+    package = subprocess.run(
+        ["dpkg-query", "-W", "-f", "${Version}", "aardvark-dns"], capture_output=True, text=True, check=False
+    ).stdout
+    return (
+        f"{datetime.datetime.now(datetime.UTC).date().isoformat()}, {os.cpu_count()} cores, "
+        f"load {os.getloadavg()[0]:.1f}, Linux {platform.release()}, Python {platform.python_version()}; "
+        f"aardvark-dns {package}; {rounds} rounds of {seconds} s, alternating."
+    )
 
 
 if __name__ == "__main__":
