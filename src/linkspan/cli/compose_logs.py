@@ -6,15 +6,19 @@ import sys
 import threading
 import time
 
-from linkspan.cli import streams
+from linkspan.cli import streams, tables
 from linkspan.cli.compose import Session, Subcommand
 from linkspan.cli.flags import Flag, Options
 from linkspan.compose.daemon import Refused
 from linkspan.compose.prefixes import Prefixes, sorted_lines
+from linkspan.compose.state import RUNNING
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+
+#: a container that comes back within so many seconds is being restarted
+GRACE = 0.7
 
 
 class Follower:
@@ -41,8 +45,8 @@ class Follower:
             "stdout": True,
             "stderr": True,
             "timestamps": timestamps or None,
-            "tail": tail or None,
         }
+        self._tail = tail
         self._since = f"{since:.9f}" if isinstance(since, float) else since
         self._endings = endings
         self._lock = threading.Lock()
@@ -73,38 +77,51 @@ class Follower:
         return next((self._codes[name] for name in names if self._codes.get(name)), 0)
 
     def _follow(self, name: str) -> None:
-        since = self._since
+        since, tail = self._since, self._tail
         while True:
-            began = time.time()
             try:
-                self._read(name, since)
-                if not self._goes_on(name):
-                    return
+                self._read(name, since, tail)
+                code = self._end(name)
+                if code is not None and not self._comes_back(name):
+                    self._codes[name] = code
+                    break
+                since, tail = self._ended(name), ""
             except Refused:
-                return  # it has been removed meanwhile
-            since = f"{max(began, time.time() - 1):.9f}"
+                break  # it has been removed meanwhile
+        if self.on_end:
+            self.on_end()
 
-    def _read(self, name: str, since: str) -> None:
-        query = {**self._query, "follow": True, "since": since or None}
+    def _read(self, name: str, since: str, tail: str) -> None:
+        query = {**self._query, "follow": True, "since": since or None, "tail": tail or None}
         raw = bool(self._door.get(f"/containers/{name}/json")["Config"]["Tty"])
         response = self._door.send("GET", f"/containers/{name}/logs", query=query)
         for stream, line in lines(response.pieces(), raw=raw):
             if name in self._names:
                 self._say(name, stream, line)
 
-    def _goes_on(self, name: str) -> bool:
-        """Tell that a container has ended; True when it runs again."""
+    def _end(self, name: str) -> int | None:
+        """Tell that a container has ended, and how; None when it runs again already."""
         state = self._door.get(f"/containers/{name}/json")["State"]
-        if state["Status"] in ("running", "restarting"):
-            time.sleep(0.2)
-            return True
-        self._codes[name] = int(state["ExitCode"])
+        if state["Status"] in RUNNING:
+            return None
         if self._endings:
             with self._lock:
                 print(f"{self.short(name)} exited with code {state['ExitCode']}", flush=True)
-        if self.on_end:
-            self.on_end()
+        return int(state["ExitCode"])
+
+    def _comes_back(self, name: str) -> bool:
+        """Whether somebody is just restarting it."""
+        deadline = time.monotonic() + GRACE
+        while time.monotonic() < deadline:
+            time.sleep(0.05)
+            if self._door.get(f"/containers/{name}/json")["State"]["Status"] in RUNNING:
+                return True
         return False
+
+    def _ended(self, name: str) -> str:
+        """When its last run has ended: what it has printed until then has been shown."""
+        text = str(self._door.get(f"/containers/{name}/json")["State"]["FinishedAt"])
+        return f"{tables.unix_time(text):.9f}"
 
     def _say(self, name: str, stream: int, line: bytes) -> None:
         text = self._prefixes.line(name, line)
