@@ -44,6 +44,11 @@ class House:
         """Return where the files of a container are kept."""
         return self.settings.data_root / "containers" / id
 
+    def directories(self) -> list[str]:
+        """Return the ids that there are such directories of."""
+        root = self.settings.data_root / "containers"
+        return sorted(entry.name for entry in root.iterdir()) if root.is_dir() else []
+
     def files(self, id: str) -> Files:
         """Return the paths of a container's hosts, hostname and resolv.conf."""
         return Files.of(self.directory(id))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import shutil
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
 from linkspan.engine.house import House
@@ -15,7 +16,9 @@ from linkspan.engine.restarts import wanted_at_boot
 from linkspan.engine.stopping import Stopping, stop_signal, stop_timeout
 from linkspan.engine.supervise import Supervisor
 from linkspan.model.errors import LinkspanError
+from linkspan.model.network import EndpointConfig
 from linkspan.model.timestamps import NEVER
+from linkspan.runtime import parts
 from linkspan.runtime.process import ExitStatus
 
 log = logging.getLogger(__name__)
@@ -51,12 +54,28 @@ class Recovery:
             await self._supervisor.clean_up(managed)
             return False
         managed.change_state(pid=created.pid)
+        await self._agree(managed)
+        await self._house.workers.run(self._house.runtime.forget_sessions, managed.id)
         files = self._house.files(managed.id)
         await self._house.workers.run(self._house.naming.adopted, managed.container, files)
         managed.started = time.monotonic()
         self._supervisor.watch(managed)
         log.info("took over %s", managed.container.name)
         return True
+
+    async def _agree(self, managed: Managed) -> None:
+        """Let the record name the networks that the sandbox is on: a connect was interrupted in between."""
+        sandbox = self._house.network.sandbox(managed.id)
+        if sandbox is None:
+            return
+        recorded = managed.container.networks
+        networks = {}
+        for endpoint in sandbox.endpoints:
+            name = endpoint.network_id if endpoint.network_id in recorded else endpoint.network_name
+            networks[name] = recorded.get(name, endpoint.config)
+        if networks.keys() != recorded.keys():
+            managed.change(networks={**_in_order(recorded, networks), **networks})
+            await self._house.registry.save(managed)
 
     async def _settle(self, managed: Managed) -> None:
         """Record the end of a container that the last daemon saw running, and clean up behind it."""
@@ -85,9 +104,14 @@ class Recovery:
         house = self._house
         _swept(self._strangers(house.runtime.known()), partial(house.runtime.delete, force=True))
         _swept(self._strangers(house.overlay.ids()), house.overlay.remove)
+        _swept(self._strangers(house.directories()), self._remove_files)
         sandboxes = [sandbox.container.id for sandbox in house.network.sandboxes()]
         _swept(self._strangers(sandboxes), house.network.leave)
         _swept(self._strangers(house.network.reserving()), house.network.release)
+
+    def _remove_files(self, id: str) -> None:
+        parts.release(self._house.parts(id))
+        shutil.rmtree(self._house.directory(id))
 
     def _strangers(self, ids: Iterable[str]) -> list[str]:
         return [id for id in ids if self._house.registry.get(id) is None]
@@ -143,6 +167,10 @@ class Recovery:
             )
         except LinkspanError as error:
             log.error("stopping %s: %s", container.name, error)
+
+
+def _in_order(before: Iterable[str], now: Mapping[str, EndpointConfig]) -> dict[str, EndpointConfig]:
+    return {name: now[name] for name in before if name in now}
 
 
 def _swept(ids: Iterable[str], remove: Callable[[str], None]) -> None:

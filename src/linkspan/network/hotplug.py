@@ -57,9 +57,14 @@ class Hotplug:
 
     def _begin(self, endpoint: Endpoint, undo: Undo) -> int:
         store = self._registry.store
+        document = {
+            "container": endpoint.container_id,
+            "endpoint": endpoint.id,
+            "links": [endpoint.host_link],
+        }
         with store.transaction(durable=False):
             self._planner.write_leases(endpoint)
-            intent = store.begin("connect", {"container": endpoint.container_id, "endpoint": endpoint.id})
+            intent = store.begin("connect", document)
         undo.push(self._take_back, intent, endpoint)
         return intent
 

@@ -6,6 +6,7 @@ import threading
 from dataclasses import replace
 from functools import partial
 
+from linkspan.blueprint.steps import links_of
 from linkspan.ipam.pools import DEFAULT_POOLS, AddressPool, ula_pool
 from linkspan.model.addresses import Subnet
 from linkspan.model.errors import Forbidden
@@ -84,9 +85,10 @@ class Networks:
 
     def _build(self, network: Network, undo: Undo) -> None:
         store = self._registry.store
-        intent = store.begin("create network", {"network": network.id})
-        undo.push(store.finish, intent)
         facts, parts = self._wanted.network_facts(network), self._wanted.network_parts(network)
+        links = [name for part in parts for sandbox, name in links_of(part) if not sandbox]
+        intent = store.begin("create network", {"network": network.id, "links": links})
+        undo.push(store.finish, intent)
         self._firewall.add(facts)
         undo.push(self._firewall.remove, facts)
         self._kernel.apply(parts)

@@ -76,7 +76,7 @@ class Recovery:
                 restore()
         if self._settings.ip_forward:
             self._kernel.apply((FORWARDING,))
-        _tolerating("removing what belongs to nothing", self._sweep)
+        _tolerating("removing what belongs to nothing", partial(self._sweep, intents))
         self._restore_listeners()
         self._free_leases()
         for intent in intents:
@@ -136,13 +136,19 @@ class Recovery:
                 return interface in present
         return False
 
-    def _sweep(self) -> None:
-        """Remove links and namespaces that are ours and belong to nothing."""
+    def _sweep(self, intents: Iterable[Intent]) -> None:
+        """Remove links and namespaces that are ours and belong to nothing.
+
+        A link that was made, and not yet marked with its owner, is known from the intent.
+        """
         known = {network.id for network in self._registry.networks()}
         known |= {endpoint.id for sandbox in self._registry.sandboxes() for endpoint in sandbox.endpoints}
+        begun = {name for intent in intents for name in intent.document.get("links", ())}
         stale: list[Part] = []
         for link in self._kernel.links():
             mark = owner(link.alias)
+            if mark is None and not link.alias and link.name in begun:
+                mark = ("network" if link.kind == "bridge" else "endpoint"), ""
             if mark is not None and mark[1] not in known:
                 stale.append(_doomed(mark[0], link.name))
         if stale:

@@ -88,7 +88,8 @@ class Sandboxes:
 
     def _begin(self, sandbox: Sandbox, undo: Undo) -> int:
         store = self._registry.store
-        document = {"container": sandbox.container.id, "key": sandbox.key}
+        links = [endpoint.host_link for endpoint in sandbox.endpoints if endpoint.host_link]
+        document = {"container": sandbox.container.id, "key": sandbox.key, "links": links}
         with store.transaction(durable=False):
             for endpoint in sandbox.endpoints:
                 self._planner.write_leases(endpoint)

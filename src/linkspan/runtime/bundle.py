@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,6 +57,14 @@ class Bundle:
         with suppress(FileNotFoundError):
             shutil.rmtree(self.path)
 
+    def forget_sessions(self, living: Collection[int]) -> None:
+        """Remove the files of exec sessions whose process is not among the `living`."""
+        sessions = {file.name.partition(".")[0] for file in self.path.glob("exec-*")}
+        for session in sessions:
+            if _number(self.path / f"{session}.pid") not in living:
+                for file in self.path.glob(f"{session}.*"):
+                    file.unlink(missing_ok=True)
+
     def config(self) -> dict[str, Any]:
         """Return the OCI configuration; raises FileNotFoundError."""
         document: dict[str, Any] = json.loads(self.config_path.read_text())
@@ -88,3 +97,11 @@ class Bundle:
         if created is None:
             return None
         return pidfds.open_with_argument(created.conmon_pid, self.id)
+
+
+def _number(file: Path) -> int:
+    """Return the process id in a file, 0 when there is none."""
+    try:
+        return int(file.read_text())
+    except (FileNotFoundError, ValueError):
+        return 0

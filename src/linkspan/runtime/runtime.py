@@ -238,6 +238,10 @@ class Runtime:
         document = spec.execution(process, config, host)
         return execution.start(self._launcher, self._commands.line, bundle, process, document)
 
+    def forget_sessions(self, id: str) -> None:
+        """Remove the files of exec sessions that have ended while no daemon looked after them."""
+        self._bundle(id).forget_sessions(self.pids(id))
+
     def close(self) -> None:
         """End the launcher thread and remove what only a running daemon needs; containers live on."""
         figures.remove(self._cgroups, spec.CGROUP_PARENT, self._facts.cgroup_v2)
