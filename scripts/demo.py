@@ -23,6 +23,23 @@ SHOP = (
 )
 
 
+#: A project of two services; the web server publishes a port that Docker may choose.
+PROJECT = """\
+services:
+  web:
+    image: busybox
+    command: ["sh", "-c", "hostname >/tmp/index.html; exec httpd -f -h /tmp"]
+    stop_signal: SIGKILL
+    ports: ["80"]
+    depends_on: {db: {condition: service_healthy}}
+  db:
+    image: busybox
+    command: ["sh", "-c", "echo rows >/tmp/index.html; exec httpd -f -h /tmp -p 0.0.0.0:5432"]
+    stop_signal: SIGKILL
+    healthcheck: {test: ["CMD", "wget", "-qO-", "http://127.0.0.1:5432/"], interval: 200ms, retries: 20}
+"""
+
+
 class Unexpected(Exception):
     """A step did not answer what it should."""
 
@@ -34,6 +51,12 @@ class Demo:
         self.lab = lab
         path = os.pathsep.join([os.environ["PATH"], "/usr/sbin", "/sbin", str(Path(sys.executable).parent)])
         self._env = {**lab.client_env, "PATH": path}
+
+    def compose(self, file: Path) -> str:
+        """The real compose that is installed, the new one if there is a choice; it will read `file`."""
+        self._env["COMPOSE_FILE"] = str(file)
+        found = self.lab.run("host", "docker", "compose", "version", env=self._env, check=False)
+        return "docker compose" if found.code == 0 else "docker-compose"
 
     def chapter(self, title: str) -> None:
         print(f"\n{BOLD}── {title} {'─' * (96 - len(title))}{END}")
@@ -195,8 +218,41 @@ def ports(demo: Demo) -> None:
     demo.type("docker rm late", "late")
 
 
+def projects(demo: Demo) -> None:
+    demo.chapter("7. Compose: each project a network of its own")
+    file = demo.lab.directory / "compose.yaml"
+    file.write_text(PROJECT)
+    compose = demo.compose(file)
+    print(f"{GREEN}host${END} cat compose.yaml\n{PROJECT}", end="")
+    demo.type(f"{compose} -p one up -d", "one.web.1")
+    demo.type(f"{compose} -p two up -d", "two.web.1")
+    demo.type("ip link ls type bridge", r"br-[0-9a-f]{12}:(.|\n)*br-[0-9a-f]{12}:")
+    demo.say("Services find each other by name, each in its own project.")
+    demo.type(f"{compose} -p one exec -T web cat /etc/resolv.conf", r"nameserver 127\.0\.0\.11", quiet=True)
+    demo.type(f"{compose} -p one exec -T web nslookup -type=a db", r"Name:\s+db\nAddress: 172\.")
+    demo.type(f"{compose} -p one exec -T web wget -qO- http://db:5432/", "^rows$")
+    demo.say("Projects do not reach each other, nor docker0, whatever address they try …")
+    address = demo.type(f"{compose} -p two exec -T db hostname -i", r"^172\.")
+    demo.type(f"{compose} -p one exec -T web nc -w 1 {address} 5432", "timed out", fails=True)
+    demo.type(f"docker exec web nc -w 1 {address} 5432", "timed out", fails=True)
+    demo.say("… but for the ports that are published.")
+    port = demo.type(f"{compose} -p two port web 80", r":\d+$").rpartition(":")[2]
+    demo.type(f"{compose} -p one exec -T web wget -qO- http://10.0.0.5:{port}/", "^[0-9a-f]{12}$")
+    demo.type(f"curl -s http://10.0.0.5:{port}/", "^[0-9a-f]{12}$", where="lan")
+    demo.say("Up again changes nothing; three replicas share the service's name.")
+    before = demo.type(f"{compose} -p one ps -q", "[0-9a-f]{64}")
+    demo.type(f"{compose} -p one up -d --scale web=3", "one.web.3")
+    demo.type(f"{compose} -p one exec -T db nslookup -type=a web", r"(Name:\s+web\nAddress: .*\n){3}")
+    after = demo.type(f"{compose} -p one ps -q", *before.split())
+    if len(after.split()) != 4:
+        raise Unexpected(f"four containers were expected:\n{after}")
+    demo.type(f"{compose} -p one down", "one_default")
+    demo.type(f"{compose} -p two down", "two_default")
+    demo.type("ip link ls type bridge", "docker0", absent="br-")
+
+
 def life(demo: Demo) -> None:
-    demo.chapter("7. A container's life")
+    demo.chapter("8. A container's life")
     demo.type(
         "docker run --rm busybox sh -c 'echo to stdout; echo to stderr >&2; exit 3'; echo exit code $?",
         "code 3",
@@ -205,12 +261,14 @@ def life(demo: Demo) -> None:
     demo.type("docker run --rm busybox nonexistent", "executable file not found", fails=True)
     demo.type("docker stop -t 0 db && docker start db", "db")
     demo.type("docker top db", "sleep 1000")
-    demo.type("docker events --since 1m --until 0s --filter container=db", "container start", quiet=True)
+    demo.type(
+        "docker events --since 1m --until $(date +%s.%N) --filter container=db", "container start", quiet=True
+    )
     demo.type("linkspan ps", "CONTAINER ID", "shop")
 
 
 def removal(demo: Demo) -> None:
-    demo.chapter("8. docker rm -f, and nothing is left")
+    demo.chapter("9. docker rm -f, and nothing is left")
     demo.type("docker rm -f web db shop many", "shop")
     demo.type("ip link ls", "docker0", absent="veth")
     demo.type("ss -Hnlt", absent=":8080|:9000")
@@ -230,7 +288,7 @@ def main() -> int:
             demo = Demo(lab)
             start(demo)
             before = lab.snapshot()
-            for part in (two_containers, publish, modes, networks, ports, life, removal):
+            for part in (two_containers, publish, modes, networks, ports, projects, life, removal):
                 part(demo)
             time.sleep(0.2)
             left = before.difference(lab.snapshot())
