@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 DEFAULT_HOST = "unix:///run/linkspan/linkspan.sock"
-API_VERSION = "1.44"
+API_VERSION = "1.51"
 CHUNK = 65536
 
 

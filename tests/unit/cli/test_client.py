@@ -42,7 +42,7 @@ def test_a_request_and_its_json(path):
     with daemon(path, b'HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n{"A": 1}') as asked:
         assert Client(f"unix://{path}").post("/x", {"B": 2}, name="c d", all=True, none=None) == {"A": 1}
     head, _, body = asked[0].partition(b"\r\n\r\n")
-    assert head.splitlines()[0] == b"POST /v1.44/x?name=c%20d&all=1 HTTP/1.1"
+    assert head.splitlines()[0] == b"POST /v1.51/x?name=c%20d&all=1 HTTP/1.1"
     assert b"Content-Type: application/json" in head
     assert body == b'{"B":2}'
 
