@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_interface, ip_network
+
 import pytest
 
-from linkspan.blueprint.parts import Address, Route, SubLink, VethPair
+from linkspan.blueprint.parts import Address, MovedLink, Route, SubLink, VethPair
 from linkspan.kernel.host import HostKernel
 from linkspan.model.errors import KernelError
 
@@ -46,8 +48,6 @@ def test_the_other_modes(topology, kernel, sandbox, mode):
 
 
 def test_detaching_frees_the_mac_address_and_the_hosts_routes(topology, kernel, sandbox):
-    from ipaddress import ip_interface, ip_network
-
     shim = SubLink("macvlan", "shim0", "eth0", "", "bridge")
     link = SubLink("macvlan", "eth0", "eth0", sandbox, "bridge", mac=MAC)
     route = Route("shim0", None, ip_network("10.0.0.50/32"))
@@ -82,3 +82,22 @@ def test_a_kind_that_is_not_there_is_named(kernel, sandbox):
         if not kernel.knows(kind):
             with pytest.raises(KernelError, match=f"making the {kind} link x0 on eth0"):
                 kernel.apply([SubLink(kind, "x0", "eth0", "", mode)])
+
+
+def test_a_link_of_somebody_else_is_moved_in_and_back(topology, kernel, sandbox):
+    topology.host.run("ip link add src0 type veth peer name peer0", "ip link set peer0 up")
+    part = MovedLink("src0", "plug0", sandbox, MAC)
+    kernel.apply([part, Address("plug0", ip_interface("10.5.0.2/24"), sandbox)])
+    shown = topology.visit(sandbox).run("ip address show plug0")
+    assert MAC in shown and "10.5.0.2/24" in shown and ",UP" in shown
+    assert kernel.link("src0") is None
+    kernel.detach_links([part])
+    assert kernel.link("src0") is not None and kernel.link("plug0", sandbox) is None
+    kernel.remove([part])
+
+
+def test_a_name_that_is_taken_leaves_the_link_where_it_was(topology, kernel, sandbox):
+    topology.host.run("ip link add src0 type veth peer name peer0")
+    with pytest.raises(KernelError, match="moving src0 into the sandbox as lo: File exists"):
+        kernel.apply([MovedLink("src0", "lo", sandbox)])
+    assert kernel.link("src0") is not None

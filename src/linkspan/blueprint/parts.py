@@ -61,6 +61,19 @@ class SubLink:
 
 
 @dataclass(frozen=True, slots=True)
+class MovedLink:
+    """The link `source` of the host, made by somebody else, moved into `sandbox` as `name`, and set up there.
+
+    Removing the part moves it back. `mac` "" leaves its MAC address as it is.
+    """
+
+    source: str
+    name: str
+    sandbox: str
+    mac: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class LinkUp:
     """An existing link set up (lo of a sandbox, say)."""
 
@@ -100,4 +113,4 @@ class Sysctl:
     needed: bool = True
 
 
-Part = Bridge | VethPair | SubLink | LinkUp | Address | Route | Sysctl
+Part = Bridge | VethPair | SubLink | MovedLink | LinkUp | Address | Route | Sysctl

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from linkspan.blueprint.parts import Address, Bridge, LinkUp, Part, Route, SubLink, Sysctl, VethPair
+from linkspan.blueprint.parts import (
+    Address,
+    Bridge,
+    LinkUp,
+    MovedLink,
+    Part,
+    Route,
+    SubLink,
+    Sysctl,
+    VethPair,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +37,8 @@ class Add:
                 return f"making the veth pair {host_name} and {name}" + (f" on {bridge}" if bridge else "")
             case SubLink(kind=kind, name=name, parent=parent):
                 return f"making the {kind} link {name} on {parent}"
+            case MovedLink(source=source, name=name):
+                return f"moving {source} into the sandbox as {name}"
             case LinkUp(link=link):
                 return f"setting {link} up"
             case Address(link=link, interface=interface):
@@ -57,6 +69,8 @@ class Remove:
                 return f"removing the veth pair {host_name}"
             case SubLink(kind=kind, name=name):
                 return f"removing the {kind} link {name}"
+            case MovedLink(source=source, name=name):
+                return f"moving {name} back to the host as {source}"
             case LinkUp(link=link):
                 return f"leaving {link} up"
             case Address(link=link, interface=interface):
@@ -82,7 +96,7 @@ def links_of(part: Part) -> frozenset[tuple[str, str]]:
             return frozenset({("", name)})
         case VethPair(host_name=host_name, name=name, sandbox=sandbox):
             return frozenset({("", host_name), (sandbox, name)})
-        case SubLink(name=name, sandbox=sandbox):
+        case SubLink(name=name, sandbox=sandbox) | MovedLink(name=name, sandbox=sandbox):
             return frozenset({(sandbox, name)})
     return frozenset()
 
@@ -92,6 +106,8 @@ def needs(part: Part) -> frozenset[tuple[str, str]]:
     match part:
         case SubLink(parent=parent):
             return frozenset({("", parent)})
+        case MovedLink(source=source):
+            return frozenset({("", source)})
         case LinkUp(link=link, sandbox=sandbox) | Address(link=link, sandbox=sandbox):
             return frozenset({(sandbox, link)})
         case Route(link=link, sandbox=sandbox):

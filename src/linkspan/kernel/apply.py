@@ -8,7 +8,17 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 
-from linkspan.blueprint.parts import Address, Bridge, LinkUp, Part, Route, SubLink, Sysctl, VethPair
+from linkspan.blueprint.parts import (
+    Address,
+    Bridge,
+    LinkUp,
+    MovedLink,
+    Part,
+    Route,
+    SubLink,
+    Sysctl,
+    VethPair,
+)
 from linkspan.blueprint.steps import Add, Remove, Step, links_of, needs
 from linkspan.kernel import addresses, links, routes, sublinks, sysctl
 from linkspan.kernel.spaces import Spaces
@@ -59,6 +69,8 @@ def make(spaces: Spaces, part: Part) -> Iterator[Undo]:
             yield from _make_veth(spaces, part)
         case SubLink():
             yield from _make_sub_link(spaces, part)
+        case MovedLink():
+            yield from _move_in(spaces, part)
         case LinkUp():
             yield from _set_up(spaces, part)
         case Address():
@@ -102,15 +114,43 @@ def _delete_sub_links(spaces: Spaces, doomed: Sequence[SubLink]) -> None:
             spaces.delete(names)
 
 
+def _move_in(spaces: Spaces, part: MovedLink) -> Iterator[Undo]:
+    with spaces.opened(part.sandbox) as namespace:
+        try:
+            links.move(spaces.host, part.source, namespace, part.name)
+        except OSError:
+            _bring_home(spaces, part.sandbox, part.source, part.source)
+            raise
+    yield partial(_move_back, spaces, part)
+    inside = spaces.netlink(part.sandbox)
+    if part.mac:
+        links.set_mac(inside, part.name, part.mac)
+    links.set_up(inside, part.name)
+
+
+def _move_back(spaces: Spaces, part: MovedLink) -> None:
+    links.set_up(spaces.netlink(part.sandbox), part.name, False)
+    _bring_home(spaces, part.sandbox, part.name, part.source)
+
+
+def _bring_home(spaces: Spaces, sandbox: str, name: str, new: str) -> None:
+    """Move a link of a sandbox to the host. The kernel renames after the move, and may fail in between."""
+    inside = spaces.netlink(sandbox)
+    if links.get(inside, name) is not None:
+        with spaces.opened("") as home:
+            links.move(inside, name, home, new)
+
+
 def detach(spaces: Spaces, parts: Sequence[Part]) -> None:
     """Remove what the host and its wires still know of a sandbox that goes: routes to it, links on parents.
 
     A macvlan link would keep its MAC address, or the parent's passthru mode, until the kernel has taken the
-    namespace down. Raises ExceptionGroup of KernelErrors.
+    namespace down; a plugin's link would go with it, and belongs to the plugin. Raises ExceptionGroup of
+    KernelErrors.
     """
     problems: list[KernelError] = []
     for part in parts:
-        if isinstance(part, Route) and not part.sandbox:
+        if isinstance(part, MovedLink) or (isinstance(part, Route) and not part.sandbox):
             _attempt(str(Remove(part)), partial(_remove_one, spaces, part), problems)
     if doomed := [part for part in parts if isinstance(part, SubLink) and part.sandbox]:
         names = ", ".join(link.name for link in doomed)
@@ -193,6 +233,8 @@ def _remove_one(spaces: Spaces, part: Part) -> None:
     match part:
         case SubLink() if part.sandbox:
             _delete_sub_links(spaces, [part])
+        case MovedLink():
+            _move_back(spaces, part)
         case Address():
             index = spaces.index(part.link, part.sandbox)
             addresses.remove(spaces.netlink(part.sandbox), index, part.interface)

@@ -16,7 +16,7 @@ from queue import Empty, LifoQueue
 from typing import TypeVar
 
 from linkspan.blueprint.announcements import Announcement
-from linkspan.blueprint.parts import Part, Route, SubLink, VethPair
+from linkspan.blueprint.parts import MovedLink, Part, Route, SubLink, VethPair
 from linkspan.kernel import addresses, apply, conntrack, links, namespaces, routes, sublinks, ways
 from linkspan.kernel.announce import Announcer
 from linkspan.kernel.links import LinkState, LinkStatistics
@@ -126,7 +126,10 @@ class HostKernel:
         (20 threads: 2 to 3 ms each). To let go of the namespace instead returns at once, but the veth would
         stay for 20 to 40 ms, or for as long as a process is in there. Raises KernelError.
         """
-        if any(isinstance(part, SubLink) or (isinstance(part, Route) and not part.sandbox) for part in parts):
+        if any(
+            isinstance(part, SubLink | MovedLink) or (isinstance(part, Route) and not part.sandbox)
+            for part in parts
+        ):
             with self._spaces() as spaces:
                 apply.detach(spaces, parts)
         names = [part.host_name for part in parts if isinstance(part, VethPair)]

@@ -163,6 +163,20 @@ def rename(netlink: Netlink, name: str, new: str) -> None:
     netlink.request(_SET, 0, _header(index_of(netlink, name)) + wire.text(_NAME, new))
 
 
+def move(netlink: Netlink, name: str, namespace: int, new: str) -> None:
+    """Move a link into the namespace of a descriptor under the name `new`; raises NetlinkError.
+
+    It comes out down and without addresses. EEXIST when the name is taken there.
+    """
+    body = _header(index_of(netlink, name)) + wire.u32(_NETNS_FD, namespace) + wire.text(_NAME, new)
+    netlink.request(_SET, 0, body)
+
+
+def set_mac(netlink: Netlink, name: str, mac: str) -> None:
+    """Give a link a MAC address; raises NetlinkError."""
+    _change(netlink, name, _mac(mac))
+
+
 def add_altname(netlink: Netlink, name: str, alternative: str) -> None:
     """Give a link one more name, of up to 127 characters; raises NetlinkError."""
     properties = wire.nested(_PROPERTIES, wire.text(_ALTNAME, alternative))
@@ -229,6 +243,18 @@ def dump(netlink: Netlink) -> list[LinkState]:
     """Return all links of the namespace."""
     body = _header() + wire.u32(_EXT_MASK, _SKIP_STATISTICS)
     return [link_state(answer) for _, answer in netlink.dump(_GET, body)]
+
+
+def gone(datagram: bytes) -> list[str]:
+    """Return the names of the links whose end the notifications in `datagram` tell.
+
+    A bridge tells the end of its ports in the same words, but for the family.
+    """
+    return [
+        _string(wire.parse(body, _HEADER.size), _NAME)
+        for kind, _, _, body in wire.split(datagram)
+        if kind == _DELETE and body[0] == 0
+    ]
 
 
 def statistics(netlink: Netlink) -> dict[str, LinkStatistics]:

@@ -23,12 +23,13 @@ class PoolRequest:
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """One subnet of a network with its gateway and reservations."""
+    """One subnet of a network with its gateway and reservations; `id` is what an IPAM plugin calls it."""
 
     subnet: Subnet
     gateway: Address | None = None
     ip_range: Subnet | None = None
     auxiliary: tuple[tuple[str, Address], ...] = ()
+    id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,13 +121,22 @@ class EndpointRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class StaticRoute:
+    """A route in a sandbox that a remote driver names; without `gateway` it leads to the interface itself."""
+
+    destination: Subnet
+    gateway: Address | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Endpoint:
     """One sandbox's attachment to one network, as it is while it stands.
 
     `host_link` is the veth end on the host, `link` the interface inside. `dns_names` are the names
     it answers to on this network, the first one being the PTR answer. `gateway4` and `gateway6` are None
     where the network leads nowhere (internal, none). With `link_routed` the default route names the interface
-    and no gateway (ipvlan in its l3 modes).
+    and no gateway (ipvlan in its l3 modes). A remote driver's endpoint is the link `source_link` of the host,
+    moved into the sandbox, with `routes`.
     """
 
     id: str
@@ -145,3 +155,5 @@ class Endpoint:
     dns_names: tuple[str, ...] = ()
     config: EndpointConfig = field(default_factory=EndpointConfig)
     link_routed: bool = False
+    source_link: str = ""
+    routes: tuple[StaticRoute, ...] = ()

@@ -15,11 +15,14 @@ from linkspan.network.hotplug import Hotplug
 from linkspan.network.locks import KeyedLocks
 from linkspan.network.networks import Networks
 from linkspan.network.occupancy import Occupancy, occupancy
+from linkspan.network.planning import Planner
 from linkspan.network.ports import Owner, PortAllocator, ephemeral_range, reserved_ports
 from linkspan.network.predefined import HOST_NETWORK
 from linkspan.network.publishing import Publisher
 from linkspan.network.recovery import Recovery
 from linkspan.network.registry import Registry
+from linkspan.network.remote.plugins import Plugins
+from linkspan.network.remote.remote import Remote
 from linkspan.network.reservations import Reservations
 from linkspan.network.rules import NOT_FROM_HOST, check_connect, check_request
 from linkspan.network.sandboxes import Sandboxes
@@ -48,10 +51,12 @@ class Controller:
         self._locks = KeyedLocks()
         ports = PortAllocator(ephemeral_range(), reserved_ports())
         publisher = Publisher(ports, proxy, settings, self._name_now, port_holder)
-        self._networks = Networks(self._registry, kernel, firewall, settings)
-        kept = self._reservations = Reservations(self._registry)
-        self._sandboxes = Sandboxes(self._registry, kernel, firewall, proxy, publisher, settings, kept)
-        self._hotplug = Hotplug(self._registry, kernel, firewall, proxy, publisher, settings, kept)
+        remote = Remote(Plugins())
+        self._networks = Networks(self._registry, kernel, firewall, settings, remote)
+        self._reservations = Reservations(self._registry)
+        planner = Planner(self._registry, self._reservations, remote)
+        self._sandboxes = Sandboxes(self._registry, kernel, firewall, proxy, publisher, settings, planner)
+        self._hotplug = Hotplug(self._registry, kernel, firewall, proxy, publisher, settings, planner)
         self._recovery = Recovery(
             self._registry,
             kernel,

@@ -35,10 +35,6 @@ def check_spec(spec: NetworkSpec, existing: Iterable[Network]) -> None:
         raise Forbidden(f'only one instance of "{spec.driver}" network is allowed')
     if not (spec.enable_ipv4 or spec.enable_ipv6):
         raise InvalidParameter("IPv4 or IPv6 must be enabled")
-    if spec.ipam_driver not in ("", "default"):
-        raise InvalidParameter(
-            f"could not find plugin {spec.ipam_driver} in v1 plugin registry: plugin not found"
-        )
     validate_pools(spec)
     for version in (4, 6):
         if len(_of_family(spec, version)) > 1:
@@ -57,12 +53,17 @@ def with_defaults(spec: NetworkSpec, defaults: Iterable[tuple[str, str, str]]) -
 
 
 def design(
-    spec: NetworkSpec, existing: Iterable[Network], in_use: Iterable[Subnet], blocks: Iterable[AddressPool]
+    spec: NetworkSpec,
+    existing: Iterable[Network],
+    in_use: Iterable[Subnet],
+    blocks: Iterable[AddressPool],
+    given: tuple[Pool, ...] | None = None,
 ) -> Network:
     """Return the network that `spec` asks for.
 
     `in_use` are the subnets that the host has routes to: they are skipped when a subnet is to be chosen from
-    `blocks`. Raises InvalidParameter and Forbidden with Docker's texts.
+    `blocks`. `given` are pools that an IPAM plugin has chosen already. Raises InvalidParameter and Forbidden
+    with Docker's texts.
     """
     others = [network for network in existing if not network.config_only]
     draft = Network(
@@ -77,17 +78,20 @@ def design(
         attachable=spec.attachable,
         ingress=spec.ingress,
         config_from=spec.config_from,
+        ipam_driver=spec.ipam_driver or "default",
         ipam_options=spec.ipam_options,
         options=spec.options,
         labels=spec.labels,
         pools=(),
     )
     options = bridge_options(draft)
-    chosen = tuple(
-        _pool(_wish(spec, version), version, options, others, list(in_use), list(blocks))
-        for version, enabled in ((4, spec.enable_ipv4), (6, spec.enable_ipv6))
-        if enabled
-    )
+    chosen = given
+    if chosen is None:
+        chosen = tuple(
+            _pool(_wish(spec, version), version, options, others, list(in_use), list(blocks))
+            for version, enabled in ((4, spec.enable_ipv4), (6, spec.enable_ipv6))
+            if enabled
+        )
     made = replace(draft, pools=chosen, subnets_configured=_configured(spec))
     return _with_bridge(made, others) if spec.driver == "bridge" else made
 

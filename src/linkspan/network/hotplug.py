@@ -14,7 +14,6 @@ from linkspan.network.adapters import Filter, Kernel, Proxy
 from linkspan.network.planning import Planner
 from linkspan.network.publishing import Publisher, udp_ports
 from linkspan.network.registry import Registry, addresses
-from linkspan.network.reservations import Reservations
 from linkspan.network.settings import NetworkSettings
 from linkspan.network.undo import Undo, attempt_all, attempt_together
 from linkspan.network.wanted import Wanted
@@ -32,14 +31,14 @@ class Hotplug:
         proxy: Proxy,
         publisher: Publisher,
         settings: NetworkSettings,
-        reservations: Reservations,
+        planner: Planner,
     ) -> None:
         self._registry = registry
         self._kernel = kernel
         self._firewall = firewall
         self._proxy = proxy
         self._publisher = publisher
-        self._planner = Planner(registry, reservations)
+        self._planner = planner
         self._wanted = Wanted(registry.by_id, settings)
 
     def connect(self, sandbox: Sandbox, request: EndpointRequest) -> Sandbox:
@@ -48,6 +47,7 @@ class Hotplug:
             links = {endpoint.link for endpoint in sandbox.endpoints if endpoint.link}
             endpoint = self._planner.plan(sandbox.container, request, sandbox.key, links, undo)
             intent = self._begin(endpoint, undo)
+            endpoint = self._planner.attach(endpoint, links, undo)
             self._plug(endpoint, undo)
             grown = self._move(sandbox, replace(sandbox, endpoints=(*sandbox.endpoints, endpoint)), undo)
             with self._registry.store.transaction(durable=False):
@@ -153,7 +153,9 @@ class Hotplug:
         flows = [partial(self._kernel.flush_conntrack, addresses=own)] if own else []
         problems = attempt_all(rules)
         problems += attempt_together(links, flows)
-        problems += attempt_all([partial(self._forget, shrunk, endpoint, intent)])
+        problems += attempt_all(
+            [partial(self._planner.detach, endpoint), partial(self._forget, shrunk, endpoint, intent)]
+        )
         if problems:
             raise ExceptionGroup(f"disconnecting {endpoint.container_name}", problems)
         return shrunk

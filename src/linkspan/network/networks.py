@@ -19,6 +19,7 @@ from linkspan.network.parent_options import DRIVERS
 from linkspan.network.parents import with_parent
 from linkspan.network.predefined import is_predefined
 from linkspan.network.registry import NETWORK, Registry
+from linkspan.network.remote.remote import Remote
 from linkspan.network.settings import NetworkSettings
 from linkspan.network.surroundings import resolver_subnets
 from linkspan.network.undo import Undo, attempt_all
@@ -29,8 +30,14 @@ class Networks:
     """Creates and removes networks, one after the other."""
 
     def __init__(
-        self, registry: Registry, kernel: Kernel, firewall: Filter, settings: NetworkSettings
+        self,
+        registry: Registry,
+        kernel: Kernel,
+        firewall: Filter,
+        settings: NetworkSettings,
+        remote: Remote,
     ) -> None:
+        self._remote = remote
         self._registry = registry
         self._kernel = kernel
         self._firewall = firewall
@@ -60,14 +67,18 @@ class Networks:
                 self._registry.add_network(template)
                 return template
             wanted = with_defaults(from_config(spec, existing), self._settings.default_network_options)
-            network = design(wanted, existing, self.in_use(), self.blocks)
-            if network.driver == "bridge":
-                network = self._found(replace(network, mtu=self._kernel.uplink_mtu()))
-                refuse_overlaps(network, self._kernel.ways())
-            elif network.driver in DRIVERS:
-                network = with_parent(network, existing, self._kernel)
             with Undo() as undo:
-                self._build(network, undo)
+                pools = self._remote.pools(wanted, undo)
+                network = design(wanted, existing, self.in_use(), self.blocks, pools)
+                return self._build(self._on_this_host(network, existing), undo)
+
+    def _on_this_host(self, network: Network, existing: list[Network]) -> Network:
+        """Return a designed network with what the host has for it; raises what it cannot have here."""
+        if network.driver in DRIVERS:
+            return with_parent(network, existing, self._kernel)
+        if network.driver == "bridge":
+            network = self._found(replace(network, mtu=self._kernel.uplink_mtu()))
+            refuse_overlaps(network, self._kernel.ways())
         return network
 
     def _found(self, network: Network) -> Network:
@@ -83,7 +94,7 @@ class Networks:
             foreign_addresses=tuple(self._kernel.addresses(network.bridge)),
         )
 
-    def _build(self, network: Network, undo: Undo) -> None:
+    def _build(self, network: Network, undo: Undo) -> Network:
         store = self._registry.store
         facts, parts = self._wanted.network_facts(network), self._wanted.network_parts(network)
         links = [name for part in parts for sandbox, name in links_of(part) if not sandbox]
@@ -93,9 +104,11 @@ class Networks:
         undo.push(self._firewall.remove, facts)
         self._kernel.apply(parts)
         undo.push(self._kernel.remove, parts)
+        network = self._remote.create(network, undo)
         with store.transaction():
             self._registry.add_network(network)
             store.finish(intent)
+        return network
 
     def remove(self, reference: str) -> Network:
         """Remove a network and its bridge; goes on after errors and raises an ExceptionGroup at the end."""
@@ -114,6 +127,8 @@ class Networks:
             steps = (
                 partial(self._kernel.remove, parts),
                 partial(self._firewall.remove, facts),
+                partial(self._remote.delete, network),
+                partial(self._remote.release_pools, network),
                 partial(self._forget, network, intent),
             )
             problems = attempt_all(steps)

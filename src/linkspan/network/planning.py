@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
 from typing import Any
 
-from linkspan.model.addresses import Address
+from linkspan.model.addresses import Address, Interface
 from linkspan.model.errors import Forbidden
 from linkspan.model.network import Endpoint, EndpointConfig, EndpointRequest, Network, Pool
 from linkspan.model.sandbox import ContainerIdentity
 from linkspan.network import names
+from linkspan.network.drivers import is_remote
 from linkspan.network.options import ENDPOINT_IFNAME, ENDPOINT_MAC, bridge_options
 from linkspan.network.parent_options import DRIVERS, PARENT, parent_options
 from linkspan.network.predefined import is_predefined
 from linkspan.network.registry import Registry, addresses
+from linkspan.network.remote.ipam_driver import BUILT_IN
+from linkspan.network.remote.remote import Remote
 from linkspan.network.reservations import Reservations
-from linkspan.network.undo import Undo
-
-ATTACHING = ("bridge", *DRIVERS)
-"""Drivers whose endpoints have an interface of their own."""
+from linkspan.network.undo import Undo, attempt_all
 
 DEFAULT_GATEWAY = {4: "DefaultGatewayIPv4", 6: "DefaultGatewayIPv6"}
 
@@ -30,6 +32,14 @@ def dns_names(container: ContainerIdentity, config: EndpointConfig) -> tuple[str
     full = f"{host}.{domain}" if host and domain else ""
     wanted = (container.name, *config.aliases, container.id[:12], host, full)
     return tuple(dict.fromkeys(name for name in wanted if name))
+
+
+def _mac(network: Network, config: EndpointConfig) -> str:
+    """Return the MAC address of a new endpoint; "" leaves it to a plugin."""
+    if network.driver in ("host", "null"):
+        return ""
+    chosen = _inherited_mac(network) or config.mac or dict(config.driver_opts).get(ENDPOINT_MAC, "")
+    return chosen or ("" if is_remote(network.driver) else names.random_mac())
 
 
 def _inherited_mac(network: Network) -> str:
@@ -48,9 +58,10 @@ def chosen_name(config: EndpointConfig) -> str:
 class Planner:
     """Reserves what an endpoint needs in the registry."""
 
-    def __init__(self, registry: Registry, reservations: Reservations) -> None:
+    def __init__(self, registry: Registry, reservations: Reservations, remote: Remote) -> None:
         self._registry = registry
         self._reservations = reservations
+        self._remote = remote
 
     def plan(
         self,
@@ -65,20 +76,23 @@ class Planner:
         `links` are the interface names taken in the sandbox, or asked for by its endpoints; the new one is
         added. Raises as the leases do.
         """
+        network = self._registry.find(request.network)
+        endpoint = Endpoint(
+            id=names.new_id(),
+            network_id=network.id,
+            network_name=network.name,
+            container_id=container.id,
+            container_name=container.name,
+            sandbox=sandbox,
+            mac=_mac(network, request.config),
+            config=request.config,
+        )
+        given = self._remote.addresses(network, endpoint, undo)
         with self._registry.lock:
-            network = self._registry.find(request.network)
-            endpoint = Endpoint(
-                id=names.new_id(),
-                network_id=network.id,
-                network_name=network.name,
-                container_id=container.id,
-                container_name=container.name,
-                sandbox=sandbox,
-                config=request.config,
-            )
-            if network.driver in ATTACHING:
+            self._registry.find(network.id)  # it may have gone meanwhile
+            if network.driver not in ("host", "null"):
                 self._require_room(network)
-                endpoint = self._attached(network, endpoint, container, links, undo)
+                endpoint = self._attached(network, endpoint, container, links, given, undo)
             self._registry.add_member(endpoint)
             undo.push(self._registry.drop_member, endpoint)
         return endpoint
@@ -89,20 +103,21 @@ class Planner:
         endpoint: Endpoint,
         container: ContainerIdentity,
         links: set[str],
+        given: Mapping[int, Interface],
         undo: Undo,
     ) -> Endpoint:
         config = endpoint.config
-        opts = dict(config.driver_opts)
-        link = chosen_name(config) or names.interface(bridge_options(network).interface_prefix, links)
+        link = chosen_name(config)
+        if not link and not is_remote(network.driver):
+            link = names.interface(bridge_options(network).interface_prefix, links)
         links.add(link)
         parented = network.driver in DRIVERS
-        ipv4 = self._lease(network, 4, config.ipv4, container.id, undo)
-        ipv6 = self._lease(network, 6, config.ipv6, container.id, undo)
+        ipv4 = self._lease(network, 4, config.ipv4, container.id, given, undo)
+        ipv6 = self._lease(network, 6, config.ipv6, container.id, given, undo)
         return replace(
             endpoint,
             link=link,
-            host_link="" if parented else names.host_link(self._registry.host_links),
-            mac=_inherited_mac(network) or config.mac or opts.get(ENDPOINT_MAC) or names.random_mac(),
+            host_link=names.host_link(self._registry.host_links) if network.driver == "bridge" else "",
             ipv4=ipv4,
             ipv6=ipv6,
             gateway4=gateway(network, 4),
@@ -122,11 +137,21 @@ class Planner:
             )
 
     def _lease(
-        self, network: Network, version: int, wanted: Address | None, container: str, undo: Undo
+        self,
+        network: Network,
+        version: int,
+        wanted: Address | None,
+        container: str,
+        given: Mapping[int, Interface],
+        undo: Undo,
     ) -> Any:
         pool = network.pool(version)
         if pool is None:
             return None
+        if network.ipam_driver not in BUILT_IN and version not in given:
+            return None
+        if (chosen := given.get(version)) is not None:
+            wanted = chosen.ip
         leases = self._registry.leases(network.id, version)
         try:
             address = leases.take(wanted, container) if wanted is not None else leases.take_next()
@@ -134,7 +159,30 @@ class Planner:
             holder = self._reservations.holder(network.id, wanted) if wanted is not None else ""
             raise Forbidden(f"{error} (by container {holder})" if holder else str(error)) from error
         undo.push(self._registry.give_back, network.id, address)
-        return interface(address, pool)
+        return chosen if chosen is not None else interface(address, pool)
+
+    def attach(self, endpoint: Endpoint, links: set[str], undo: Undo) -> Endpoint:
+        """Let a remote driver make the endpoint in its sandbox; others' endpoints come back as they are."""
+        attached = self._remote.attach(self._registry.by_id(endpoint.network_id), endpoint, links, undo)
+        if attached != endpoint:
+            self._registry.add_member(attached)
+        return attached
+
+    def is_foreign(self, endpoint: Endpoint) -> bool:
+        """Tell whether a plugin makes the endpoint: then its sandbox must exist before `attach`."""
+        return is_remote(self._registry.by_id(endpoint.network_id).driver)
+
+    def detach(self, endpoint: Endpoint) -> None:
+        """Let plugins take down their part of an endpoint whose link has left the sandbox, and its addresses.
+
+        Raises an ExceptionGroup after everything was tried.
+        """
+        if (network := self._registry.known(endpoint.network_id)) is None:
+            return
+        steps = [partial(self._remote.detach, network, endpoint)]
+        steps += [partial(self._remote.give_back, network, address) for address in addresses(endpoint)]
+        if problems := attempt_all(steps):
+            raise ExceptionGroup(f"detaching {endpoint.container_name} from {network.name}", problems)
 
     def write_leases(self, endpoint: Endpoint) -> None:
         """Write the leases of an endpoint to the store; inside a transaction of the store."""

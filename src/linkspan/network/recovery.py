@@ -92,7 +92,7 @@ class Recovery:
                 if (network := self._registry.known(intent.document["network"])) is not None:
                     self._registry.withdraw(network)
             elif intent.kind == "leave" and (sandbox := self._registry.sandbox(intent.document["container"])):
-                self._sandboxes.forget(sandbox)
+                self._sandboxes.abandon(sandbox)
 
     def _forget_dead(self) -> None:
         """Forget the sandboxes whose namespace is gone (the host was restarted, somebody unmounted it)."""
@@ -100,7 +100,7 @@ class Recovery:
             lost = any(self._registry.known(endpoint.network_id) is None for endpoint in sandbox.endpoints)
             if lost or (sandbox.key and not is_mounted(Path(sandbox.key))):
                 log.info("forgetting the sandbox of %s: its namespace is gone", sandbox.container.name)
-                self._sandboxes.forget(sandbox)
+                self._sandboxes.abandon(sandbox)
             else:
                 self._publisher.hold(sandbox)
 

@@ -6,6 +6,7 @@ dropped, namespace and links, all firewall facts in one transaction, the proxy s
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -21,11 +22,12 @@ from linkspan.network.planning import Planner, chosen_name, dns_names
 from linkspan.network.predefined import BRIDGE_NETWORK, HOST_NETWORK
 from linkspan.network.publishing import Publication, Publisher, udp_ports
 from linkspan.network.registry import Registry, addresses
-from linkspan.network.reservations import Reservations
 from linkspan.network.settings import NetworkSettings
 from linkspan.network.undo import Undo, attempt_all, attempt_together
 from linkspan.network.wanted import Wanted
 from linkspan.network.wording import external_connectivity
+
+log = logging.getLogger(__name__)
 
 NO_PORTS = Publication((), (), None)
 
@@ -41,7 +43,7 @@ class Sandboxes:
         proxy: Proxy,
         publisher: Publisher,
         settings: NetworkSettings,
-        reservations: Reservations,
+        planner: Planner,
     ) -> None:
         self._registry = registry
         self._kernel = kernel
@@ -49,7 +51,7 @@ class Sandboxes:
         self._proxy = proxy
         self._publisher = publisher
         self._settings = settings
-        self._planner = Planner(registry, reservations)
+        self._planner = planner
         self._wanted = Wanted(registry.by_id, settings)
 
     def build(self, request: SandboxRequest) -> Sandbox:
@@ -74,6 +76,9 @@ class Sandboxes:
             self._planner.plan(request.container, wish, key, links, undo)
             for wish in endpoint_requests(request)
         )
+        if any(self._planner.is_foreign(endpoint) for endpoint in endpoints):
+            self._create_namespace(key, undo)
+            endpoints = tuple(self._planner.attach(endpoint, links, undo) for endpoint in endpoints)
         chosen = gateway.choose(endpoints, 4) or gateway.choose(endpoints, 6)
         return Sandbox(
             container=request.container,
@@ -116,9 +121,8 @@ class Sandboxes:
     def _make_namespace(self, sandbox: Sandbox, request: SandboxRequest, undo: Undo) -> None:
         if not sandbox.key:
             return
-        path = Path(sandbox.key)
-        self._kernel.create_sandbox(path)
-        undo.push(self._kernel.remove_sandbox, path)
+        if not any(self._planner.is_foreign(endpoint) for endpoint in sandbox.endpoints):
+            self._create_namespace(sandbox.key, undo)
         parts = self._wanted.sandbox_parts(sandbox)
         sysctls: tuple[Part, ...] = tuple(
             Sysctl(key, value, sandbox.key) for key, value in request.sysctls if key.startswith("net.")
@@ -126,6 +130,10 @@ class Sandboxes:
         self._kernel.apply(parts + sysctls)
         undo.push(self._kernel.detach_links, parts)
         self._kernel.announce(self._wanted.announcements(sandbox.endpoints))
+
+    def _create_namespace(self, key: str, undo: Undo) -> None:
+        self._kernel.create_sandbox(Path(key))
+        undo.push(self._kernel.remove_sandbox, Path(key))
 
     def _open(self, sandbox: Sandbox, publication: Publication, undo: Undo) -> None:
         facts = self._wanted.sandbox_facts(sandbox) + link_facts(self._registry, sandbox)
@@ -163,6 +171,7 @@ class Sandboxes:
         ]
         problems = attempt_all(filter(None, rules))
         problems += attempt_together(filter(None, links), [partial(self._flush, sandbox, whole=True)])
+        problems += attempt_all(partial(self._planner.detach, endpoint) for endpoint in sandbox.endpoints)
         problems += attempt_all([partial(self.forget, sandbox, intent)])
         if problems:
             raise ExceptionGroup(f"tearing down the network of {sandbox.container.name}", problems)
@@ -183,6 +192,12 @@ class Sandboxes:
         renamed = replace(sandbox, container=container, endpoints=endpoints)
         self._registry.put_sandbox(renamed)
         return renamed
+
+    def abandon(self, sandbox: Sandbox) -> None:
+        """Forget a sandbox whose namespace is gone already; plugins are told if they can be reached."""
+        for problem in attempt_all(partial(self._planner.detach, e) for e in sandbox.endpoints):
+            log.warning("%s: %s", sandbox.container.name, problem)
+        self.forget(sandbox)
 
     def forget(self, sandbox: Sandbox, intent: int = 0) -> None:
         """Strike a sandbox out of the store and give its addresses and ports back."""

@@ -4,7 +4,7 @@ from ipaddress import ip_address, ip_interface, ip_network
 
 import pytest
 
-from linkspan.blueprint.parts import Address, Bridge, LinkUp, Route, SubLink, Sysctl, VethPair
+from linkspan.blueprint.parts import Address, Bridge, LinkUp, MovedLink, Route, SubLink, Sysctl, VethPair
 from linkspan.blueprint.steps import Add, Remove, links_of, needs
 
 PARTS = [
@@ -80,3 +80,10 @@ def test_links_on_a_parent_name_it_and_go_with_it():
     assert str(Add(link)) == "making the macvlan link eth0 on eth1"
     assert str(Add(link).inverse) == "removing the macvlan link eth0"
     assert links_of(link) == {("/n", "eth0")} and needs(link) == {("", "eth1")}
+
+
+def test_a_moved_link_is_taken_back_by_moving_it_back():
+    link = MovedLink("src0", "eth0", "/n")
+    assert str(Add(link)) == "moving src0 into the sandbox as eth0"
+    assert str(Add(link).inverse) == "moving eth0 back to the host as src0"
+    assert links_of(link) == {("/n", "eth0")} and needs(link) == {("", "src0")}

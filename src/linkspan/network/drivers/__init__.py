@@ -6,9 +6,9 @@ from typing import Protocol
 
 from linkspan.blueprint.facts import Fact
 from linkspan.blueprint.parts import Part
-from linkspan.model.errors import Forbidden, NotFound
+from linkspan.model.errors import Forbidden
 from linkspan.model.network import Endpoint, Network
-from linkspan.network.drivers import bridge, host, null, parented
+from linkspan.network.drivers import bridge, host, null, parented, remote
 from linkspan.network.settings import NetworkSettings
 
 
@@ -40,12 +40,15 @@ def driver_names() -> tuple[str, ...]:
 
 
 def driver(name: str) -> Driver:
-    """Return the driver called `name`; raises NotFound or Forbidden with Docker's texts."""
+    """Return the driver called `name`, that of plugins for every other name; raises Forbidden for overlay."""
     if name == "overlay":
         raise Forbidden(
             'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join"'
             " to connect this node to swarm and try again."
         )
-    if (found := _DRIVERS.get(name)) is None:
-        raise NotFound(f"could not find plugin {name} in v1 plugin registry: plugin not found")
-    return found
+    return _DRIVERS.get(name, remote)
+
+
+def is_remote(name: str) -> bool:
+    """Tell whether a driver is a plugin's."""
+    return name not in _DRIVERS
