@@ -39,7 +39,7 @@ COMMANDS = {
     "rm": ("compose_down", "RM", "Remove stopped containers"),
     "port": ("compose_show", "PORT", "Print the host's side of a published port"),
     "ls": ("compose_show", "LS", "List the projects of the daemon"),
-    "build": ("compose_up", "BUILD", "Say how to build the images: Linkspan builds none"),
+    "build": ("compose_up", "BUILD", "Say how to build the images: compose builds none"),
     "version": ("compose_show", "VERSION", "Show the version"),
 }
 GLOBAL = Command(

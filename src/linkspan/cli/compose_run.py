@@ -138,7 +138,7 @@ RUN = Subcommand(
         Flag("user", "User it runs as", short="u"),
         Flag("volume", "Mount a directory or volume", "list", short="v"),
         Flag("workdir", "Directory it starts in", short="w"),
-        Flag("build", "Accepted: Linkspan builds no images", "bool"),
+        Flag("build", "Accepted: compose builds no images", "bool"),
         Flag("quiet-pull", "Accepted", "bool"),
     ),
     examples="linkspan compose run --rm web sh -c 'echo hello'",

@@ -166,8 +166,8 @@ CREATION = (
     Flag("always-recreate-deps", "Replace dependencies too", "bool"),
     Flag("pull", "When to download images: always, missing, never"),
     Flag("quiet-pull", "Download without a word", "bool"),
-    Flag("build", "Accepted: Linkspan builds no images", "bool"),
-    Flag("no-build", "Accepted: Linkspan builds no images", "bool"),
+    Flag("build", "Accepted: compose builds no images", "bool"),
+    Flag("no-build", "Accepted: compose builds no images", "bool"),
     Flag("timeout", "Seconds until a stopping container is killed", "number", short="t"),
     Flag("renew-anon-volumes", "Accepted, means nothing", "bool", short="V"),
     Flag("yes", "Accepted: nothing is asked", "bool", short="y"),
@@ -215,4 +215,4 @@ PULL = Subcommand(
         Flag("policy", "Accepted: missing or always"),
     ),
 )
-BUILD = Subcommand("build", "[SERVICE...]", "Say how to build the images: Linkspan builds none", _build)
+BUILD = Subcommand("build", "[SERVICE...]", "Say how to build the images: compose builds none", _build)

@@ -38,6 +38,6 @@ def overview(commands: Mapping[str, tuple[str, str, str]], group: str = "") -> s
     lines = [f"  {name:<{width}}{summary}" for name, summary in shown.items()]
     if group and shown:
         return f"Usage:  linkspan {group} COMMAND\n\nCommands:\n" + "\n".join(lines) + "\n"
-    lines.append(f"  {'compose':<{width}}Run the projects that compose files describe (up, down, ps, logs, …)")
+    lines.append(f"  {'compose':<{width}}Run the projects of compose files (up, down, ps, logs, …)")
     lines.append(f"  {'daemon':<{width}}Start the engine (also installed as linkspand)")
     return INTRODUCTION + "Commands:\n" + "\n".join(lines) + "\n" + CLOSING

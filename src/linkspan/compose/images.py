@@ -40,8 +40,7 @@ def refuse_unbuilt(project: Project, names: Iterable[str], seen: State, pulled: 
         mark = service.definition.marks.get("build" if service.get("build") else "image")
         what = f"the image {image} is not here, and pull_policy forbids to download it"
         if service.get("build"):
-            what = f"the image {image} must be built first, which Linkspan does not do. "
-            what += _advice(project, service)
+            what = f"the image {image} is not here, and compose builds none. {_advice(project, service)}"
         problems.append(Problem(what, ("services", name), mark))
     refuse(problems)
 
@@ -49,7 +48,7 @@ def refuse_unbuilt(project: Project, names: Iterable[str], seen: State, pulled: 
 def how_to_build(project: Project, names: Iterable[str]) -> list[str]:
     """A sentence for each service that has a `build`."""
     built = [project.services[name] for name in names if project.services[name].get("build")]
-    return [f"services.{each.name}: Linkspan builds no images. {_advice(project, each)}" for each in built]
+    return [f"services.{each.name}: compose builds no images. {_advice(project, each)}" for each in built]
 
 
 def _advice(project: Project, service: Service) -> str:
@@ -63,8 +62,8 @@ def _advice(project: Project, service: Service) -> str:
         words += ["--build-arg", f"{key}={value}" if value is not None else key]
     command = shlex.join([*words, context])
     return (
-        f"Build it where an image builder is (`{command}`, or buildah), bring it here with "
-        f'"docker save {image} | linkspan load", then run this again'
+        f"Build it with `DOCKER_BUILDKIT=0 {command}`, DOCKER_HOST leading to this daemon (or elsewhere, and "
+        f"bring it here: `docker save {image} | linkspan load`), then run this again"
     )
 
 

@@ -40,9 +40,11 @@ def test_a_build_says_what_to_do(desk):
     with pytest.raises(ComposeError) as caught:
         images.refuse_unbuilt(project, ["a", "b"], SEEN, [])
     text = str(caught.value).replace(f"{desk.directory}", "DIR")
-    assert text.startswith("DIR/compose.yaml:3: services.a: the image shop-a must be built first")
+    assert text.startswith(
+        "DIR/compose.yaml:3: services.a: the image shop-a is not here, and compose builds none"
+    )
     assert "docker build -t shop-a -f DIR/Other --target t --build-arg 'X=1 2' --build-arg Y DIR" in text
-    assert 'docker save shop-a | linkspan load"' in text
+    assert "`docker save shop-a | linkspan load`" in text
     assert len(images.how_to_build(project, ["a", "b"])) == 2
 
 
