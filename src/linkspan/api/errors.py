@@ -35,13 +35,20 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         return json_response({"message": "page not found"}, 404)
     except web.HTTPException:
         raise
-    except ConnectionError:
-        raise
+    except ConnectionError as error:
+        if not _gone(request):
+            raise
+        log.debug("%s %s: the client has gone: %s", request.method, request.path, error)
+        return web.Response()
     except LinkspanError as error:
         return json_response({"message": sentence(error)}, error.status)
     except Exception as error:
         log.exception("%s %s failed", request.method, request.path)
         return json_response({"message": sentence(error)}, _status(error))
+
+
+def _gone(request: web.Request) -> bool:
+    return request.transport is None or request.transport.is_closing()
 
 
 @web.middleware
