@@ -231,6 +231,16 @@ def test_legacy_links(stage):
     refusal = stage.fails("restart", "-t", "0", "web").err
     assert "Cannot link to a non running container: /db AS /web/data" in refusal
 
+    stage.docker("rename", "db", "rows")
+    stage.docker("start", "rows", "web")
+    assert stage.inspect("web")["HostConfig"]["Links"] == ["/rows:/web/data"]
+    assert " rows\n" in stage.inside("web", "cat", "/etc/hosts").out
+    stage.docker("rm", "-f", "rows")
+    stage.docker("restart", "-t", "0", "web")
+    assert "data" not in stage.inside("web", "cat", "/etc/hosts").out
+    unknown = stage.fails("create", "--link", "nobody:x", "busybox").err
+    assert "could not get container for nobody: No such container: nobody" in unknown
+
 
 def test_names_while_containers_come_and_go(names, stage):
     """A name that stays is never missed, and each new one resolves as soon as `docker run` returns."""

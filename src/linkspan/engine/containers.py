@@ -18,6 +18,7 @@ from linkspan.engine.house import House
 from linkspan.engine.inspect import Shape
 from linkspan.engine.launch import Launcher
 from linkspan.engine.lifecycle import Lifecycle
+from linkspan.engine.links import shown_links
 from linkspan.engine.listing import Filters, Row
 from linkspan.engine.logs import Logs
 from linkspan.engine.recover import Recovery
@@ -89,6 +90,8 @@ class Containers:
         document = inspect.container_document(
             container, settings, self._paths(container), self._execs.of(managed), graph
         )
+        if links := shown_links(container, self._house.registry):
+            document["HostConfig"]["Links"] = links
         if size:
             document |= await self._house.workers.run(self._sizes, container)
         return document

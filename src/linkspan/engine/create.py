@@ -14,6 +14,7 @@ from typing import Any
 from linkspan.engine import configuration, resource_rules, validation
 from linkspan.engine.house import House
 from linkspan.engine.joining import sandbox_request
+from linkspan.engine.links import bound_links
 from linkspan.engine.mounts import MountRequest, mount_requests
 from linkspan.engine.names import checked_name, random_name
 from linkspan.engine.option_rules import platform_differs
@@ -133,6 +134,8 @@ class Creation:
             return replace(
                 container, host_config={**container.host_config, "NetworkMode": self._shared(mode)}
             )
+        if links := bound_links(container, self._house.registry):
+            container = replace(container, host_config={**container.host_config, "Links": links})
         request = sandbox_request(container)
         await self._house.workers.run(self._house.network.validate, request)
         return container

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from linkspan.engine.registry import Registry
 from linkspan.model.addresses import Address, Pairs
 from linkspan.model.container import Container
-from linkspan.model.errors import InvalidParameter, LinkspanError
+from linkspan.model.errors import InvalidParameter, LinkspanError, NotFound
 from linkspan.model.network import Endpoint
 from linkspan.network.controller import Controller
 
@@ -50,16 +50,58 @@ def network_links(endpoints: Iterable[Endpoint]) -> Pairs:
 
 
 def legacy_links(container: Container, registry: Registry, network: Controller) -> tuple[Link, ...]:
-    """Return the links of a container on the default bridge; LinkspanError when the other does not run."""
-    if container.network_mode not in ("default", "bridge"):
-        return ()
-    asked = container.host_config.get("Links") or ()
-    return tuple(_resolve(container, text, registry, network) for text in asked)
+    """Return the links of a container on the default bridge; LinkspanError when the other does not run.
+
+    A link to a container that was removed is none any more.
+    """
+    found = _others(container, registry)
+    return tuple(_resolve(container, other, alias, network) for other, alias in found)
 
 
-def _resolve(container: Container, text: str, registry: Registry, network: Controller) -> Link:
-    name, alias = parse_link(text)
-    other = registry.find(name).container
+def bound_links(container: Container, registry: Registry) -> list[str]:
+    """Return HostConfig.Links of a container to be created, others by their ids: they may be renamed.
+
+    Raises InvalidParameter when one is not there, or is in the host's network.
+    """
+    bound = []
+    for text in _asked(container):
+        name, alias = parse_link(text)
+        try:
+            other = registry.find(name).container
+            while other.network_mode.startswith("container:"):
+                other = registry.find(other.network_mode.partition(":")[2]).container
+        except NotFound as error:
+            raise InvalidParameter(f"could not get container for {name}: {error}") from None
+        if other.network_mode == "host":
+            raise InvalidParameter(
+                "conflicting options: host type networking can't be used with links. "
+                "This would result in undefined behavior"
+            )
+        bound.append(f"{other.id}:{alias}")
+    return bound
+
+
+def shown_links(container: Container, registry: Registry) -> list[str]:
+    """Return HostConfig.Links as `docker inspect` shows them: "/db:/web/alias", by the present names."""
+    found = _others(container, registry)
+    return [f"/{other.name}:/{container.name}/{alias}" for other, alias in found]
+
+
+def _asked(container: Container) -> Sequence[str]:
+    on_bridge = container.network_mode in ("default", DEFAULT_BRIDGE)
+    return container.host_config.get("Links") or () if on_bridge else ()
+
+
+def _others(container: Container, registry: Registry) -> list[tuple[Container, str]]:
+    found = []
+    for text in _asked(container):
+        reference, alias = parse_link(text)
+        if (managed := registry.get(reference)) is not None:
+            found.append((managed.container, alias))
+    return found
+
+
+def _resolve(container: Container, other: Container, alias: str, network: Controller) -> Link:
     address = bridge_address(other.id, network)
     if not other.state.running:
         raise LinkspanError(
