@@ -24,11 +24,12 @@ from linkspan.blueprint.facts import (
     Publish,
     SkipOwnBridge,
 )
-from linkspan.firewall import libnftables
+from linkspan.firewall import libnftables, nftables
 from linkspan.firewall.choice import MovingFirewall
 from linkspan.firewall.iptables import IptablesFirewall
 from linkspan.firewall.nftables import NftablesFirewall
 from linkspan.firewall.render.nftables import render
+from linkspan.firewall.render.table import definition
 from linkspan.model.errors import KernelError, LinkspanError
 
 ANY, WEB, HOST = ip_address("0.0.0.0"), ip_address("172.17.0.4"), ip_address("10.0.0.5")
@@ -368,16 +369,46 @@ def test_ipv6_alone_failing_leaves_ipv4_working(host: Host, caplog: pytest.LogCa
         host.do(host.firewall().start, NETWORK)
 
 
-def test_a_set_that_does_not_fit_is_named(host: Host) -> None:
+OTHER_VERSION = """flush chain ip linkspan forward
+delete set ip linkspan internal
+add set ip linkspan internal { type ipv4_addr; }
+"""
+
+
+def test_a_table_of_another_version_is_made_anew_with_the_users_rules(host: Host) -> None:
+    firewall = host.firewall()
+    host.do(firewall.start, NETWORK)
+    host.namespace.run("nft add rule ip linkspan user ip saddr 10.9.0.0/16 counter drop")
+    before = host.ruleset()
+    host.nft(OTHER_VERSION)
+    host.do(host.firewall().start, NETWORK)
+    assert host.ruleset() == before
+
+
+def test_what_does_not_fit_is_named_and_left(host: Host) -> None:
+    """The user's rules use a set of his own in our table, which cannot be made anew then."""
     host.do(host.firewall().start)
-    host.nft("flush table ip linkspan\ndelete set ip linkspan bridges\n"
-             "add set ip linkspan bridges { type ipv4_addr; }\n")  # fmt: skip
+    host.nft(
+        "add set ip linkspan mine { type ipv4_addr; }\nadd rule ip linkspan user ip saddr @mine drop\n"
+        + OTHER_VERSION
+    )
     before = host.ruleset()
     with pytest.raises(
-        KernelError, match=r"writing the table ip linkspan: .*bridges.*nft list table ip linkspan"
+        KernelError, match=r"writing the table ip linkspan: .*internal.*: the table holds what"
     ):
         host.do(host.firewall().start)
     assert host.ruleset() == before
+
+
+def test_what_the_kernel_lacks_is_named(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lacking(*arguments: Any, **options: Any) -> str:
+        return definition(*arguments, **options) + "add rule ip linkspan into jump missing\n"
+
+    monkeypatch.setattr(nftables, "definition", lacking)
+    words = r"\(at: add rule ip linkspan into jump missing\): the kernel lacks .*--firewall-backend=iptables"
+    with pytest.raises(KernelError, match=words):
+        host.do(host.firewall().start)
+    assert host.ruleset() == []
 
 
 def test_a_missing_library_is_named(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:

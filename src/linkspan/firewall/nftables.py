@@ -187,17 +187,13 @@ class NftablesFirewall:
     def _define(self, each: int) -> None:
         """Write sets, chains and rules of one family; elements and the user's chain stay as they are."""
         assert self._tables is not None and self._library is not None
-        self._stands_ours(self._tables, each)
+        standing = self._stands_ours(self._tables, each)
         text = definition(each, userland_proxy=self._userland_proxy, accept_mark=self._accept_mark)
         try:
             self._library.run(text)
         except NftRefused as refused:
-            raise KernelError(
-                f"writing the table {table(each)}",
-                errno.EOPNOTSUPP,
-                f"{refused}: the kernel lacks something that the rules need, or the table holds something "
-                f"else of that name: see `nft list table {table(each)}`, {_INSTEAD}",
-            ) from refused
+            if not (standing and _replaced(self._library, each, text)):
+                raise _refusal(each, standing, refused) from refused
         self._rules[each] = _rules(self._tables, each)
         self._missing.pop(each, None)
 
@@ -253,6 +249,27 @@ def _book(ledger: Ledger, facts: Sequence[Fact]) -> list[Element]:
         return ledger.take(facts)
     except ValueError as error:
         raise KernelError("adding firewall rules", errno.EINVAL, f"nftables: {error}") from error
+
+
+def _replaced(library: Libnftables, each: int, text: str) -> bool:
+    """Make a table of another version of ours anew, in one transaction that keeps the user's chain."""
+    try:
+        users = library.run(f"list chain {table(each)} {USER}")
+        library.run(f"delete table {table(each)}\n{text}\n{users}")
+    except NftRefused:
+        return False
+    log.info("made the table %s anew: it was of another version", table(each))
+    return True
+
+
+def _refusal(each: int, standing: bool, refused: NftRefused) -> KernelError:
+    if standing:
+        reason = f"the table holds what does not fit: see `nft list table {table(each)}` and delete it"
+    else:
+        reason = "the kernel lacks something that the rules need: use another kernel"
+    return KernelError(
+        f"writing the table {table(each)}", errno.EOPNOTSUPP, f"{refused}: {reason}, {_INSTEAD}"
+    )
 
 
 def _error(refused: Refused, facts: Iterable[Fact]) -> KernelError:
