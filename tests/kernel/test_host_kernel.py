@@ -4,6 +4,7 @@ import errno
 import json
 import socket
 import subprocess
+import time
 from concurrent.futures import ThreadPoolExecutor
 from ipaddress import ip_address, ip_interface, ip_network
 from pathlib import Path
@@ -14,6 +15,7 @@ from linkspan.blueprint.parts import Address, Bridge, LinkUp, Route, Sysctl, Vet
 from linkspan.kernel import namespaces
 from linkspan.kernel.host import HostKernel
 from linkspan.kernel.namespaces import Visitor
+from linkspan.kernel.vanishing import THREADS
 from linkspan.model.errors import KernelError
 
 BRIDGE = Bridge("docker0", mtu=1400, mac="02:42:00:00:00:01", owner="linkspan:network:n1")
@@ -307,4 +309,7 @@ def test_no_descriptor_is_left_open(host):
         host.do("apply", endpoint(number, sandbox))
         host.do("detach_links", endpoint(number, sandbox))
         host.do("remove_sandbox", sandbox)
-    assert descriptors() <= before + 1
+    deadline = time.monotonic() + 5
+    while descriptors() > before + THREADS:  # a socket for each deletion that was under way
+        assert time.monotonic() < deadline
+        time.sleep(0.01)

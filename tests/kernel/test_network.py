@@ -57,6 +57,7 @@ class House:
         return self.host.call(getattr(self.controller, method), *arguments)
 
     def restart(self) -> None:
+        self.firewall.close()
         self.kernel.close()
         self.store.close()
         self.proxy.disconnect()
@@ -103,6 +104,7 @@ class House:
         for sandbox in self.controller.sandboxes():
             self.do("leave", sandbox.container.id)
         self.proxy.shutdown()
+        self.firewall.close()
         self.kernel.close()
         self.store.close()
 

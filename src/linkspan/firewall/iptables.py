@@ -136,20 +136,30 @@ class IptablesFirewall:
         DOCKER-USER stays, and so does the jump to it, when there is a rule in it or when we did not make it.
         """
         with self._lock:
-            self._counts.clear()
-            for family, rules in self._families.items():
-                self._crowd[family].clear()
-                if family == 6 and not self._ip6tables:
-                    continue
-                noted = self._journal.rules(family)
-                try:
-                    saved = rules.programs.save()
-                except LinkspanError:
-                    if family == 6 and not noted:
-                        continue  # a kernel without tables of IPv6 holds nothing of ours
-                    raise
-                self._restore(rules, ground.stop(saved, noted, family), "removing the firewall's chains")
-                self._journal.strike(noted)
+            self._stop()
+        self.close()
+
+    def _stop(self) -> None:
+        self._counts.clear()
+        for family, rules in self._families.items():
+            self._crowd[family].clear()
+            if family == 6 and not self._ip6tables:
+                continue
+            noted = self._journal.rules(family)
+            try:
+                saved = rules.programs.save()
+            except LinkspanError:
+                if family == 6 and not noted:
+                    continue  # a kernel without tables of IPv6 holds nothing of ours
+                raise
+            self._restore(rules, ground.stop(saved, noted, family), "removing the firewall's chains")
+            self._journal.strike(noted)
+
+    def close(self) -> None:
+        """End the processes that write the rules; the rules stay. The next change starts new ones."""
+        with self._lock:
+            for rules in self._families.values():
+                rules.programs.close()
 
     def heal(self) -> bool:
         """Put back what somebody else removed of ours; tell whether anything was missing.

@@ -94,6 +94,12 @@ class Programs:
         words = f"gave up after {TIMEOUT:.0f} s" if killed else _words(ended.complaint)
         raise RestoreFailed(program, words, line, culprit)
 
+    def close(self) -> None:
+        """End the process that stays for the next change, if there is one."""
+        if self._stream is not None:
+            self._stream.end()
+            self._stream = None
+
     def _standing(self, argv: Sequence[str]) -> Stream:
         """Return the process that stays, a new one if it cannot be used here."""
         if self._stream is None or not self._stream.is_usable():

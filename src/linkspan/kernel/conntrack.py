@@ -1,13 +1,15 @@
 """Connection tracking: flows of an address or of a published UDP port are found and forgotten.
 
 Without that, a datagram from a peer that is known already would go on to the container of yesterday. Source:
-Linux include/uapi/linux/netfilter/nfnetlink_conntrack.h. Kernels since 5.8 filter a dump (CTA_FILTER); older
-ones return all flows, so every answer is compared again here. Only kernels since 6.9 could delete by filter.
+Linux include/uapi/linux/netfilter/nfnetlink_conntrack.h. Kernels since 6.9 delete by filter (CTA_FILTER), in
+0.15 ms. Those since 5.8 only filter a dump, and older ones return all flows: every answer is compared again
+here.
 """
 
 from __future__ import annotations
 
 import errno
+import re
 import struct
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -125,6 +127,15 @@ def is_available(netlink: Netlink) -> bool:
     return True
 
 
+def deletes_by_filter(release: str) -> bool:
+    """Tell whether a kernel of this release (as uname tells it) deletes all flows that a filter fits.
+
+    Before 6.9 the filter of a deletion was not looked at.
+    """
+    numbers = re.match(r"(\d+)\.(\d+)", release)
+    return numbers is not None and (int(numbers[1]), int(numbers[2])) >= (6, 9)
+
+
 def tracked() -> int:
     """Return how many flows the thread's namespace tracks, 0 when it tracks none at all."""
     try:
@@ -133,13 +144,29 @@ def tracked() -> int:
         return 0
 
 
-def flush(
+def flush(netlink: Netlink, addresses: Iterable[Address], udp_ports: Iterable[tuple[Address, int]]) -> None:
+    """Forget the flows of these addresses and UDP ports, as `flush_by_dump`, where the kernel can choose.
+
+    Raises NetlinkError: an older kernel refuses, for the filter does not name one flow.
+    """
+    wanted: list[Wanted | WantedPort] = [Wanted(address) for address in addresses]
+    wanted += [WantedPort(address, port) for address, port in udp_ports]
+    _delete(netlink, [query for one in wanted for query in one.queries()])
+
+
+def _delete(netlink: Netlink, bodies: Sequence[bytes]) -> None:
+    for error in netlink.batch(_DELETE, 0, bodies):
+        if error is not None and error.errno != errno.ENOENT:  # it has timed out meanwhile
+            raise error
+
+
+def flush_by_dump(
     netlink: Netlink,
     addresses: Iterable[Address],
     udp_ports: Iterable[tuple[Address, int]],
     few: bool = True,
-) -> int:
-    """Forget the flows of these addresses and UDP ports and return how many; raises NetlinkError.
+) -> None:
+    """Forget the flows of these addresses and UDP ports; raises NetlinkError.
 
     Every dump walks the whole hash table, which takes the kernel 9 ms even when it is empty. So with `few`
     flows all are read at once and chosen here, and only with many the kernel chooses, query by query.
@@ -148,12 +175,7 @@ def flush(
     wanted += [WantedPort(address, port) for address, port in udp_ports]
     found = _among_all(netlink, wanted) if few else _one_by_one(netlink, wanted)
     flows = {flow.key: flow for flow in found}
-    bodies = [_head(flow.source.version) + flow.key for flow in flows.values()]
-    outcomes = netlink.batch(_DELETE, 0, bodies)
-    for error in outcomes:
-        if error is not None and error.errno != errno.ENOENT:  # it has timed out meanwhile
-            raise error
-    return len(bodies)
+    _delete(netlink, [_head(flow.source.version) + flow.key for flow in flows.values()])
 
 
 def _among_all(netlink: Netlink, wanted: Sequence[Wanted | WantedPort]) -> Iterator[Flow]:

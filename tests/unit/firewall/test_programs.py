@@ -51,6 +51,7 @@ def test_a_missing_program_names_the_package(folder: Path, name: str) -> None:
 def test_restore_and_save(folder: Path) -> None:
     four = Programs(4, str(folder / "iptables"))
     four.restore(SECTIONS)
+    four.close()
     assert (folder / "arguments").read_text() == "--noflush --wait --verbose\n"
     assert (folder / "input").read_text().startswith("*raw\n-A PREROUTING -j DROP\nCOMMIT\n*nat\n")
     assert four.save()["nat"].rules("DOCKER") == ["-j ONE"]
@@ -86,6 +87,7 @@ def test_a_refusal_after_other_inputs_names_its_own_line(folder: Path) -> None:
         four.restore([Section("raw", ("-A ONE", "-A bad"))])
     assert (caught.value.line, caught.value.culprit) == (3, "-A bad")
     four.restore(SECTIONS)
+    four.close()
     assert (folder / "starts").read_text() == "started\n" * 2
 
 

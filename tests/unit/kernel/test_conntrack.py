@@ -76,3 +76,8 @@ def test_a_udp_port_is_asked_for_by_protocol_and_port_and_by_its_address_if_it_h
 def test_only_flows_to_the_published_port_match(wanted, found):
     assert wanted.matches(FLOW) is found
     assert not wanted.matches(replace(FLOW, protocol=6))
+
+
+def test_kernels_that_delete_by_filter():
+    assert all(map(conntrack.deletes_by_filter, ("6.9.0", "6.18.44-fc", "7.0-rc1")))
+    assert not any(map(conntrack.deletes_by_filter, ("6.8.12", "5.15.0-generic", "4.19", "unknown")))
