@@ -490,6 +490,7 @@ def test_many_threads_at_once(host: Host) -> None:
 
 
 def test_without_ipv6(host: Host) -> None:
+    host.do(host.firewall().start, NETWORK)
     firewall = host.firewall(ip6tables=False)
     host.do(firewall.start)
     host.do(firewall.add, NETWORK + ENDPOINT)

@@ -77,6 +77,8 @@ class NftablesFirewall:
                     self._missing[6] = str(error)
             self._ledger = ledger
             self._fill(kernel, [each for each in self._families if each not in self._missing])
+            if 6 not in self._families:
+                self._remove_ours(kernel, 6)
 
     def add(self, facts: Sequence[Fact]) -> None:
         """Add the elements of `facts`, all or none; KernelError names the fact that was refused.
@@ -109,12 +111,7 @@ class NftablesFirewall:
             try:
                 kernel = self._open()
                 for each in (4, 6):
-                    if self._stands_ours(kernel, each):
-                        _remove_table(kernel, each)
-            except Refused as refused:
-                raise KernelError(
-                    "removing the firewall's table", refused.number, refused.reason
-                ) from refused
+                    self._remove_ours(kernel, each)
             finally:
                 self._close()
 
@@ -206,6 +203,15 @@ class NftablesFirewall:
         except Refused as refused:
             raise _error(refused, ()) from refused
         self._generation = kernel.generation()
+
+    def _remove_ours(self, kernel: NfTables, each: int) -> None:
+        try:
+            if self._stands_ours(kernel, each):
+                _remove_table(kernel, each)
+        except Refused as refused:
+            raise KernelError(
+                f"removing the table {table(each)}", refused.number, refused.reason
+            ) from refused
 
     def _heal(self) -> bool:
         if self._tables is None or self._library is None:
