@@ -88,3 +88,27 @@ def test_a_sandbox_that_has_gone_stops_nobody_else(wire, tmp_path):
     kernel.announce([Announcement(str(tmp_path / "gone"), "eth0", MAC, (V4.ip,))])
     kernel.announce([Announcement(sandbox, "eth0", MAC, (V4.ip,), 1)])
     assert len(heard(ear, 0.2)[0]) == 1
+
+
+def test_routes_of_router_advertisements_outlive_forwarding(topology):
+    topology.host.run("ip -6 route add default via fe80::99 dev eth0 proto ra")
+    kernel = topology.host.call(HostKernel)
+    try:
+        assert topology.host.run("sysctl -n net.ipv6.conf.wan0.accept_ra").strip() == "1"
+        kernel.keep_advertised_routes()
+        values = [
+            topology.host.run(f"sysctl -n net.ipv6.conf.{n}.accept_ra").strip() for n in ("eth0", "wan0")
+        ]
+        assert values == ["2", "1"]
+    finally:
+        kernel.close()
+
+
+def test_the_uplinks_mtu(topology):
+    kernel = topology.host.call(HostKernel)
+    try:
+        assert kernel.uplink_mtu() == 0
+        topology.host.run("ip link set wan0 mtu 1420", "ip route add default via 198.51.100.9")
+        assert kernel.uplink_mtu() == 1420
+    finally:
+        kernel.close()

@@ -42,7 +42,7 @@ MEANT = (
     Flag("default-gateway-v6", "IPv6 gateway of containers on docker0"),
     Flag("default-network-opt", "Option of networks that do not set it (bridge=KEY=VALUE)", "list"),
     Flag("default-address-pool", "Where networks get subnets from (base=10.0.0.0/8,size=24)", "list"),
-    Flag("mtu", "MTU of docker0", "number", default="1500"),
+    Flag("mtu", "MTU of docker0 (0: that of the host's uplink)", "number", default="0"),
     Flag("icc", "Let containers on docker0 talk to each other", "bool", default=True),
     Flag("ip", "Host address of published ports that name none", default="0.0.0.0"),
     Flag("ip-forward", "Turn forwarding on", "bool", default=True),

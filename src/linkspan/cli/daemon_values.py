@@ -114,13 +114,13 @@ def fwmark(text: str) -> str:
 
 
 def mtu(text: str) -> int:
-    """Return an MTU in bytes, 0 meaning the usual 1500; raises ValueError."""
+    """Return an MTU in bytes, 0 meaning that of the host's uplink; raises ValueError."""
     number = int(text)
     if number < 0:
         raise ValueError(f"invalid default MTU: {number}")
     if number and not 68 <= number <= 65535:
         raise ValueError(f"invalid default MTU: {number}: it must be between 68 and 65535")
-    return number or 1500
+    return number
 
 
 def interface4(text: str) -> IPv4Interface:

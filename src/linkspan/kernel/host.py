@@ -10,14 +10,14 @@ import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from queue import Empty, LifoQueue
 from typing import TypeVar
 
 from linkspan.blueprint.announcements import Announcement
 from linkspan.blueprint.parts import MovedLink, Part, Route, SubLink, VethPair
-from linkspan.kernel import addresses, apply, conntrack, links, namespaces, routes, sublinks, ways
+from linkspan.kernel import addresses, apply, conntrack, links, namespaces, routes, sublinks, sysctl, ways
 from linkspan.kernel.announce import Announcer
 from linkspan.kernel.links import LinkState, LinkStatistics
 from linkspan.kernel.namespaces import Visitor
@@ -208,6 +208,19 @@ class HostKernel:
             index = routes.uplink(spaces.host)
             found = [link.mtu for link in links.dump(spaces.host) if link.index == index]
         return found[0] if found else 0
+
+    def keep_advertised_routes(self) -> None:
+        """Let links that have routes from router advertisements accept further ones, as a router, too.
+
+        With accept_ra=1 the kernel takes no more of them once it forwards, and the routes expire. Source:
+        Linux Documentation/networking/ip-sysctl.rst, accept_ra.
+        """
+        with apply.explained("keeping routes of router advertisements"), self._spaces() as spaces:
+            indexes = routes.advertised(spaces.host)
+            for name in [link.name for link in links.dump(spaces.host) if link.index in indexes]:
+                key = f"net.ipv6.conf.{name.replace('.', '/')}.accept_ra"
+                if spaces.visit("", partial(sysctl.read, key)) == "1":
+                    spaces.visit("", partial(sysctl.exchange, key, "2"))
 
     def announce(self, announcements: Sequence[Announcement]) -> None:
         """Tell the neighbours of new interfaces their MAC addresses, soon and without anybody waiting."""

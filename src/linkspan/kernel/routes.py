@@ -17,19 +17,21 @@ _DESTINATION, _LINK, _GATEWAY, _SOURCE, _TABLE = 1, 4, 5, 7, 15
 _MAIN, _BOOT, _UNICAST = 254, 3, 1
 _EVERYWHERE, _ON_LINK, _NOWHERE = 0, 253, 255
 _PROTOCOL_AT, _SCOPE_AT = 5, 6
+_BY_ADVERTISEMENT = 9
 _BITS = {4: 32, 6: 128}
 _ANY: dict[int, Subnet] = {4: ip_network("0.0.0.0/0"), 6: ip_network("::/0")}
 
 
 @dataclass(frozen=True, slots=True)
 class RouteState:
-    """A route as the kernel holds it; `link` is an interface index, 0 for none."""
+    """A route as the kernel holds it; `link` is an interface index, 0 for none, `protocol` who made it."""
 
     destination: Subnet
     gateway: Address | None
     source: Address | None
     link: int
     table: int
+    protocol: int = 0
 
 
 def _family(version: int) -> int:
@@ -87,6 +89,12 @@ def uplink(netlink: Netlink) -> int:
     return found[0].link if found else 0
 
 
+def advertised(netlink: Netlink) -> list[int]:
+    """Return the indexes of the links whose routers told of themselves (RFC 4861), without duplicates."""
+    found = (r.link for r in dump(netlink) if r.protocol == _BY_ADVERTISEMENT and r.destination.version == 6)
+    return list(dict.fromkeys(found))
+
+
 def get(netlink: Netlink, destination: Address) -> RouteState:
     """Return the way that a packet to `destination` would take; raises NetlinkError, ENETUNREACH if none."""
     bits = _BITS[destination.version]
@@ -97,7 +105,7 @@ def get(netlink: Netlink, destination: Address) -> RouteState:
 
 def route(body: bytes) -> RouteState:
     """Return the route that the body of an RTM_NEWROUTE message carries."""
-    family, length, _, _, table, *_ = _HEADER.unpack_from(body)
+    family, length, _, _, table, protocol, *_ = _HEADER.unpack_from(body)
     version = 4 if family == socket.AF_INET else 6
     found = wire.parse(body, _HEADER.size)
     destination = _ANY[version]
@@ -109,6 +117,7 @@ def route(body: bytes) -> RouteState:
         source=ip_address(found[_SOURCE]) if _SOURCE in found else None,
         link=_number(found, _LINK, 0),
         table=_number(found, _TABLE, table),
+        protocol=protocol,
     )
 
 

@@ -12,6 +12,7 @@ from linkspan.model.network import Network, Pool
 from linkspan.network.adapters import Kernel
 from linkspan.network.drivers.bridge import bridge_addresses, network_parts
 from linkspan.network.networks import Networks
+from linkspan.network.options import DEFAULT_MTU
 from linkspan.network.predefined import BRIDGE_NETWORK, Wish, default_bridge, fitted, pool_of, wishes
 from linkspan.network.registry import NETWORK, Registry
 from linkspan.network.settings import NetworkSettings
@@ -62,7 +63,8 @@ class DefaultBridge:
             raise InvalidParameter(f"bridge device with non default name {name} must be created manually")
         same = former if former is not None and former.bridge == name else None
         pools = tuple(pool_of(wish, self._base(wish, same, present)) for wish in wishes(settings))
-        network = default_bridge(settings, former, pools, adopted)
+        mtu = self._kernel.uplink_mtu() or DEFAULT_MTU
+        network = default_bridge(settings, former, pools, adopted, mtu)
         if not adopted:
             return network
         found = tuple(self._kernel.addresses(name)) if same is None else same.foreign_addresses

@@ -16,7 +16,7 @@ from linkspan.model.network import Network, NetworkSpec, Pool, PoolRequest
 from linkspan.model.timestamps import rfc3339
 from linkspan.network import names
 from linkspan.network.drivers import driver
-from linkspan.network.options import BRIDGE, BridgeOptions, bridge_options
+from linkspan.network.options import BRIDGE, ENABLE_FAMILY, NO, YES, BridgeOptions, bridge_options
 from linkspan.network.predefined import NAMES
 
 LINK_NAME_LIMIT = 15
@@ -43,6 +43,14 @@ def check_spec(spec: NetworkSpec, existing: Iterable[Network]) -> None:
 
 def _of_family(spec: NetworkSpec, version: int) -> list[PoolRequest]:
     return [pool for pool in spec.pools if (4 if pool.subnet is None else pool.subnet.version) == version]
+
+
+def with_families(spec: NetworkSpec) -> NetworkSpec:
+    """Return `spec` with the families that its options say in place of a flag (mostly daemon defaults)."""
+    own = dict(spec.options)
+    ipv4 = spec.enable_ipv4 and own.get(ENABLE_FAMILY[4], "true") not in NO
+    ipv6 = spec.enable_ipv6 or own.get(ENABLE_FAMILY[6], "false") in YES
+    return replace(spec, enable_ipv4=ipv4, enable_ipv6=ipv6)
 
 
 def with_defaults(spec: NetworkSpec, defaults: Iterable[tuple[str, str, str]]) -> NetworkSpec:

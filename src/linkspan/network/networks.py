@@ -13,7 +13,7 @@ from linkspan.model.errors import Forbidden
 from linkspan.model.network import Endpoint, Network, NetworkSpec
 from linkspan.network.adapters import Filter, Kernel
 from linkspan.network.config_networks import config_only, from_config
-from linkspan.network.design import check_spec, design, with_defaults
+from linkspan.network.design import check_spec, design, with_defaults, with_families
 from linkspan.network.overlaps import refuse_overlaps
 from linkspan.network.parent_options import DRIVERS
 from linkspan.network.parents import with_parent
@@ -66,7 +66,8 @@ class Networks:
                 template = config_only(spec)
                 self._registry.add_network(template)
                 return template
-            wanted = with_defaults(from_config(spec, existing), self._settings.default_network_options)
+            told = from_config(spec, existing)
+            wanted = with_families(with_defaults(told, self._settings.default_network_options))
             with Undo() as undo:
                 pools = self._remote.pools(wanted, undo)
                 network = design(wanted, existing, self.in_use(), self.blocks, pools)
@@ -102,6 +103,8 @@ class Networks:
         undo.push(store.finish, intent)
         self._firewall.add(facts)
         undo.push(self._firewall.remove, facts)
+        if network.enable_ipv6 and self._settings.ip_forward:
+            self._kernel.keep_advertised_routes()
         self._kernel.apply(parts)
         undo.push(self._kernel.remove, parts)
         network = self._remote.create(network, undo)

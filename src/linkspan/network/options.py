@@ -22,8 +22,8 @@ ENDPOINT_MAC = "com.docker.network.endpoint.macaddress"
 ENDPOINT_IFNAME = "com.docker.network.endpoint.ifname"
 ENDPOINT_SYSCTLS = "com.docker.network.endpoint.sysctls"
 
-_TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
-_FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
+YES = frozenset({"1", "t", "T", "TRUE", "true", "True"})
+NO = frozenset({"0", "f", "F", "FALSE", "false", "False"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +76,8 @@ def bridge_options(network: Network) -> BridgeOptions:
 
 def _flag(given: dict[str, str], key: str, default: bool) -> bool:
     text = given.get(key, "")
-    if text in _TRUE or text in _FALSE:
-        return text in _TRUE
+    if text in YES or text in NO:
+        return text in YES
     if text:
         raise InvalidParameter(
             f'failed to parse {key} value: strconv.ParseBool: parsing "{text}": invalid syntax'

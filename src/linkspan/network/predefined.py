@@ -11,7 +11,7 @@ from linkspan.model.errors import InvalidParameter
 from linkspan.model.network import Network, Pool
 from linkspan.model.timestamps import rfc3339
 from linkspan.network import names
-from linkspan.network.options import BRIDGE, MTU
+from linkspan.network.options import BRIDGE, DEFAULT_MTU, MTU
 from linkspan.network.settings import NetworkSettings
 
 BRIDGE_NETWORK = "bridge"
@@ -34,7 +34,11 @@ def simple_network(name: str, existing: Network | None) -> Network:
 
 
 def default_bridge(
-    settings: NetworkSettings, existing: Network | None, pools: tuple[Pool, ...], adopted: bool
+    settings: NetworkSettings,
+    existing: Network | None,
+    pools: tuple[Pool, ...],
+    adopted: bool,
+    mtu: int = DEFAULT_MTU,
 ) -> Network:
     """Return the network "bridge" as the settings want it now; id and date stay those of the first start."""
     options = {
@@ -43,7 +47,7 @@ def default_bridge(
         BRIDGE + "enable_ip_masquerade": _text(settings.ip_masq),
         BRIDGE + "host_binding_ipv4": str(settings.default_bind_address or "0.0.0.0"),
         BRIDGE + "name": settings.default_bridge_name,
-        MTU: str(settings.mtu),
+        MTU: str(settings.mtu or mtu),
     }
     return Network(
         id=existing.id if existing is not None else names.new_id(),

@@ -68,6 +68,8 @@ class Recovery:
         self._forget_dead()
         self._predefine()
         self._firewall.start(self._facts())
+        if self._settings.ip_forward and any(n.enable_ipv6 for n in self._registry.networks()):
+            self._kernel.keep_advertised_routes()
         for network in self._registry.networks():
             restore = partial(self._restore, self._wanted.network_parts(network))
             if network.adopted and network.name != BRIDGE_NETWORK:

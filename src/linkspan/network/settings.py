@@ -22,11 +22,11 @@ class NetworkSettings:
     """What the daemon was told about networking; the defaults are Docker's.
 
     `bridge` "" means docker0, "none" no default bridge, another name an existing bridge to use. `mtu` is for
-    the default bridge, in bytes. `default_bind_address` is the host address of a publish that names none;
-    None means all of them, both families. `ipv6` gives the default bridge a second family; `bip6` and its
-    companions say nothing without it, as in Docker. `accept_fwmark` is "mark" or "mark/mask".
-    `default_network_options` are (driver, key, value) for networks that do not say `key` themselves.
-    `exec_root` holds the `netns` directory.
+    the default bridge, in bytes; 0 means that of the host's uplink. `default_bind_address` is the host
+    address of a publish that names none; None means all of them, both families. `ipv6` gives the default
+    bridge a second family; `bip6` and its companions say nothing without it, as in Docker. `accept_fwmark` is
+    "mark" or "mark/mask". `default_network_options` are (driver, key, value) for networks that do not say
+    `key` themselves. `exec_root` holds the `netns` directory.
     """
 
     bridge: str = ""
@@ -38,7 +38,7 @@ class NetworkSettings:
     fixed_cidr_v6: IPv6Network | None = None
     default_gateway_v6: IPv6Address | None = None
     default_address_pools: tuple[AddressPool, ...] = ()
-    mtu: int = 1500
+    mtu: int = 0
     icc: bool = True
     ip_masq: bool = True
     ip_forward: bool = True

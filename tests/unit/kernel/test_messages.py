@@ -89,7 +89,7 @@ def test_an_ipv4_address_has_a_broadcast_address_where_there_is_room(interface, 
 @given(interfaces.map(lambda i: i.network), st.integers(1, 2**31 - 1))
 def test_a_route_survives_the_way_to_the_kernel_and_back(destination, index):
     state = routes.route(routes.route_request(index, destination, None))
-    assert state == routes.RouteState(destination, None, None, index, 254)
+    assert state == routes.RouteState(destination, None, None, index, 254, 3)
 
 
 @pytest.mark.parametrize("gateway", ["172.17.0.1", "fd00::1"])

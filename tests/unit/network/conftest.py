@@ -63,6 +63,7 @@ class FakeKernel:
         self.flushed: list[Any] = []
         self.announced: list[Any] = []
         self.mtu = 1500
+        self.kept = 0
         self.kinds = {"macvlan", "ipvlan", "vlan"}
 
     def create_sandbox(self, path: Path) -> None:
@@ -138,6 +139,9 @@ class FakeKernel:
 
     def uplink_mtu(self) -> int:
         return self.mtu
+
+    def keep_advertised_routes(self) -> None:
+        self.kept += 1
 
     def announce(self, announcements: Sequence[Any]) -> None:
         self.announced += announcements

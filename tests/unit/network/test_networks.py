@@ -220,3 +220,32 @@ def test_a_subnet_that_the_host_has_a_route_into_is_refused(house):
     with pytest.raises(Forbidden, match=r"overlaps with a route of this host \(10\.0\.2\.0/24 dev eth0\)"):
         house.network("n", "10.0.2.128/25")
     assert house.network("m", "10.0.3.0/24").pools
+
+
+def test_options_may_say_the_families(house):
+    both = house.network("both", options=(("com.docker.network.enable_ipv6", "true"),))
+    assert [pool.subnet.version for pool in both.pools] == [4, 6] and both.enable_ipv6
+    assert house.kernel.kept == 1
+    six = (("com.docker.network.enable_ipv6", "1"), ("com.docker.network.enable_ipv4", "false"))
+    assert [pool.subnet.version for pool in house.network("six", options=six).pools] == [6]
+
+
+def test_the_default_bridge_takes_the_uplinks_mtu_unless_told(build):
+    def mtu(house):
+        return dict(house.controller.network("bridge").options)["com.docker.network.driver.mtu"]
+
+    house = build()
+    house.kernel.mtu = 1420
+    house.restart()
+    assert mtu(house) == "1420"
+    assert house.network("user").mtu == 1420
+    assert mtu(build(mtu=1300)) == "1300"
+
+
+def test_new_endpoints_tell_their_neighbours(house):
+    count, interval = "com.docker.network.advertise_addr_nmsgs", "com.docker.network.advertise_addr_ms"
+    house.network("quick", options=((count, "2"), (interval, "250")))
+    endpoint = house.join("web", "quick").endpoints[0]
+    (told,) = house.kernel.announced
+    assert (told.link, told.mac, told.count, told.interval) == ("eth0", endpoint.mac, 2, 0.25)
+    assert told.addresses == (endpoint.ipv4.ip,)
