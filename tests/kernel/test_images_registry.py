@@ -15,7 +15,9 @@ import pytest
 
 from linkspan.model.errors import LinkspanError, NotFound, Unauthorized
 from linkspan.model.reference import parse
+from linkspan.runtime.images.blobs import digest_of
 from linkspan.runtime.images.library import Images
+from linkspan.runtime.images.remote import RemoteImage, describe
 from linkspan.runtime.images.skopeo import Credentials
 from linkspan.store.database import Store
 
@@ -74,6 +76,10 @@ class Client:
     def pull(self, name: str, credentials: Credentials | None = None, platform: str = "") -> Any:
         self.messages.clear()
         return self.run(self.library.pull(parse(name), credentials, self._report, platform))
+
+    def describe(self, name: str) -> RemoteImage:
+        library = self.library
+        return self.run(describe(library.blobs, library.registries, parse(name), None))
 
     def push(self, name: str, credentials: Credentials | None = None) -> None:
         self.messages.clear()
@@ -177,6 +183,21 @@ def test_the_platform_of_a_manifest_list_is_chosen(client: Client, name: str) ->
     assert found.id == image.id and found.digests != image.digests
     with pytest.raises(NotFound, match="no matching manifest for linux/s390x in the manifest list entries"):
         client.pull(f"{repository}:list", platform="linux/s390x")
+    described = client.describe(f"{repository}:list")
+    assert (described.media_type, described.digest) == (INDEX, digest_of(content))
+    assert described.platforms == (ours["platform"],)
+
+
+def test_what_a_registry_has_is_told_without_pulling(client: Client, name: str) -> None:
+    pushed = next(m["aux"] for m in client.messages if "aux" in m)
+    found = client.describe(name)
+    assert found.digest == pushed["Digest"]
+    assert found.size > 300
+    assert found.media_type.endswith("manifest.v2+json")
+    assert [platform["os"] for platform in found.platforms] == ["linux"]
+    assert client.library.list() == []
+    with pytest.raises(NotFound, match=r"manifest for .* not found"):
+        client.describe(f"{OPEN}/nothing:here")
 
 
 INDEX = "application/vnd.oci.image.index.v1+json"

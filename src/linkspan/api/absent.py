@@ -18,7 +18,6 @@ NOT_A_MANAGER = (
     "to connect this node to swarm and try again."
 )
 NO_PLUGINS = "Linkspan has no plugins: volumes have the driver local, networks bridge, host and none"
-NO_DISTRIBUTION = "Linkspan does not look into registries: pull the image, then inspect it"
 NO_CHECKPOINTS = "Linkspan does not checkpoint containers"
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -35,7 +34,6 @@ def routes() -> list[web.RouteDef]:
         web.get("/plugins", _no_plugins, allow_head=False),
         web.post(r"/plugins/{rest:.+}", plugins),
         web.get(r"/plugins/{rest:.+}", plugins, allow_head=False),
-        web.get(r"/distribution/{name:.+}/json", _refuse(NO_DISTRIBUTION), allow_head=False),
         web.get("/containers/{id}/checkpoints", checkpoints, allow_head=False),
         web.post("/containers/{id}/checkpoints", checkpoints),
         web.post("/swarm/init", swarm),

@@ -156,6 +156,7 @@ def _nothing_here() -> dict[str, Any]:
     return {
         "ExperimentalBuild": False,
         "GenericResources": None,
+        "CDISpecDirs": [],
         "HttpProxy": "",
         "HttpsProxy": "",
         "NoProxy": "",

@@ -23,6 +23,7 @@ from linkspan.model.reference import Reference
 from linkspan.runtime.images.library import Pruned
 from linkspan.runtime.images.login import log_in
 from linkspan.runtime.images.progress import Message, Report
+from linkspan.runtime.images.remote import RemoteImage, describe
 from linkspan.runtime.images.skopeo import Credentials
 from linkspan.runtime.images.threads import interruptible
 
@@ -273,6 +274,12 @@ class ImageUseCases:
     ) -> None:
         for tag in await self._library.remote_tags(reference, credentials):
             await self.fetch(replace(reference, tag=tag), credentials, platform, report)
+
+    async def look_up(self, name: str, credentials: Credentials | None) -> RemoteImage:
+        """Ask a registry what it has under a name. Raises InvalidParameter, NotFound, Unauthorized, …."""
+        return await describe(
+            self._library.blobs, self._library.registries, references.parse(name), credentials
+        )
 
     async def log_in(self, address: str, credentials: Credentials) -> None:
         """Check a name and password with a registry. Raises Unauthorized, InvalidParameter."""

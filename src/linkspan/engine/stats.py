@@ -48,6 +48,7 @@ def stopped_document(container: Container) -> Document:
         "memory_stats": {},
         "name": f"/{container.name}",
         "id": container.id,
+        "os_type": "linux",
     }
 
 

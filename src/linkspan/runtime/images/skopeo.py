@@ -83,6 +83,14 @@ class Skopeo:
         _check(process.returncode, errors)
         return output
 
+    async def configuration(self, name: str) -> bytes:
+        """The bytes of the configuration of the image that the registry has for "repository:tag"."""
+        options = ["--config", "--raw", f"--tls-verify={self._verify}"]
+        async with self._run(["inspect", *options, *self._auth(), f"docker://{name}"]) as process:
+            output, errors = await process.communicate()
+        _check(process.returncode, errors)
+        return output
+
     async def tags(self, repository: str) -> list[str]:
         """Every tag of a repository."""
         arguments = ["list-tags", f"--tls-verify={self._verify}", *self._auth(), f"docker://{repository}"]
