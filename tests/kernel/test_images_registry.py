@@ -193,7 +193,7 @@ def test_what_a_registry_has_is_told_without_pulling(client: Client, name: str) 
     found = client.describe(name)
     assert found.digest == pushed["Digest"]
     assert found.size > 300
-    assert found.media_type.endswith("manifest.v2+json")
+    assert "manifest" in found.media_type
     assert [platform["os"] for platform in found.platforms] == ["linux"]
     assert client.library.list() == []
     with pytest.raises(NotFound, match=r"manifest for .* not found"):

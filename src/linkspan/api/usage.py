@@ -16,7 +16,6 @@ from linkspan.api.versions import has
 from linkspan.api.volumes import volume_json
 from linkspan.engine.usage import shared_sizes
 from linkspan.model.errors import InvalidParameter
-from linkspan.model.timestamps import NEVER
 
 KINDS = ("container", "image", "volume", "build-cache")
 _LEGACY = {"container": "Containers", "image": "Images", "volume": "Volumes", "build-cache": "BuildCache"}
@@ -136,7 +135,8 @@ async def _volumes(request: web.Request) -> list[dict[str, Any]]:
 
 async def _build_cache(request: web.Request) -> list[dict[str, Any]]:
     """Return the cache of builds as one record: buildah does not say what is in it."""
-    size = await engine(request).builds.cached_bytes()
+    builds = engine(request).builds
+    size = await builds.cached_bytes()
     record = {
         "ID": BUILD_CACHE,
         "Type": "regular",
@@ -144,8 +144,8 @@ async def _build_cache(request: web.Request) -> list[dict[str, Any]]:
         "InUse": False,
         "Shared": False,
         "Size": size,
-        "CreatedAt": NEVER,
-        "LastUsedAt": None,
+        "CreatedAt": builds.last_used(),
+        "LastUsedAt": builds.last_used(),
         "UsageCount": 0,
     }
     return [record] if size else []

@@ -16,6 +16,7 @@ from linkspan.model.dockerfile import base_images
 from linkspan.model.errors import InvalidParameter, NotFound
 from linkspan.model.image import Image
 from linkspan.model.reference import Reference
+from linkspan.model.timestamps import NEVER, rfc3339
 from linkspan.runtime.images.buildah import Buildah, BuildOptions, require
 from linkspan.runtime.images.compression import plain
 from linkspan.runtime.images.confined import ConfinedDirectory, components
@@ -132,6 +133,11 @@ class Builds:
     async def cached_bytes(self) -> int:
         """Return how many bytes the cache of builds takes."""
         return await self._run(_bytes_below, self._store)
+
+    def last_used(self) -> str:
+        """Return when a build last changed the cache, in RFC 3339."""
+        lock = self._store / "storage.lock"
+        return rfc3339(lock.stat().st_mtime_ns) if lock.exists() else NEVER
 
     async def prune(self) -> int:
         """Remove the cache of builds, unless a build is using it; returns how many bytes that freed."""
