@@ -499,6 +499,15 @@ def test_without_ipv6(host: Host) -> None:
     assert host.ruleset() == []
 
 
+def test_a_broken_connection_is_told(host: Host) -> None:
+    firewall = host.firewall()
+    host.do(firewall.start)
+    firewall._tables.close()
+    for change in (firewall.add, firewall.remove):
+        with pytest.raises(KernelError, match="firewall rules: nftables: Bad file descriptor"):
+            host.do(change, ENDPOINT)
+
+
 def test_facts_before_start_are_refused(host: Host) -> None:
     with pytest.raises(LinkspanError, match="nftables has not been started"):
         host.do(host.firewall().add, ENDPOINT)

@@ -13,7 +13,8 @@ from __future__ import annotations
 import errno
 import logging
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 from linkspan.blueprint.facts import Fact
 from linkspan.firewall import nfnetlink
@@ -21,16 +22,16 @@ from linkspan.firewall.ledger import Ledger
 from linkspan.firewall.libnftables import Libnftables, NftRefused
 from linkspan.firewall.nfnetlink import NfTables, Refused, Step
 from linkspan.firewall.obstacles import obstacles
-from linkspan.firewall.render.elements import TABLE, Element
+from linkspan.firewall.render.elements import Element
 from linkspan.firewall.render.nftables import describe, family, render
-from linkspan.firewall.render.table import CHAINS, MARK, SETS, USER, definition, table
+from linkspan.firewall.render.table import SETS, USER, definition, table
+from linkspan.firewall.standing import INSTEAD, holds, remove_ours, rules, stands_ours
 from linkspan.model.errors import KernelError, LinkspanError
 
 log = logging.getLogger(__name__)
 
-_USER_DATA, _CHAIN, _HANDLE = 6, 2, 3
-_INSTEAD = "or start the daemon with --firewall-backend=iptables"
 _GENERATIONS = 1 << 32
+_UNKNOWN = -1
 
 
 class NftablesFirewall:
@@ -62,7 +63,7 @@ class NftablesFirewall:
         nf_tables in the kernel, is missing, or a table of our name is somebody else's. Where only IPv6 fails,
         that is logged, and facts of IPv6 are refused later.
         """
-        with self._lock:
+        with self._exclusive("setting up the firewall"):
             kernel = self._open()
             self._library = self._library or Libnftables()
             ledger = Ledger()
@@ -78,14 +79,14 @@ class NftablesFirewall:
             self._ledger = ledger
             self._fill(kernel, [each for each in self._families if each not in self._missing])
             if 6 not in self._families:
-                self._remove_ours(kernel, 6)
+                remove_ours(kernel, 6)
 
     def add(self, facts: Sequence[Fact]) -> None:
         """Add the elements of `facts`, all or none; KernelError names the fact that was refused.
 
         If our tables are gone (somebody's `nft flush ruleset`), all that is missing is put back first.
         """
-        with self._lock:
+        with self._exclusive("adding firewall rules"):
             try:
                 self._add(facts)
             except Refused as refused:
@@ -95,11 +96,12 @@ class NftablesFirewall:
 
     def remove(self, facts: Sequence[Fact]) -> None:
         """Delete the elements of `facts` that no other fact asks for; what is gone already is no error."""
-        with self._lock:
+        with self._exclusive("removing firewall rules"):
             doomed = self._ledger.release(self._mine(facts))
             try:
                 self._commit(nfnetlink.deletions(doomed))
             except Refused:
+                self._generation = _UNKNOWN
                 self._heal()
 
     def stop(self) -> None:
@@ -107,11 +109,11 @@ class NftablesFirewall:
 
         A table whose chain `user` holds rules stays with them alone, unhooked.
         """
-        with self._lock:
+        with self._exclusive("removing the firewall"):
             try:
                 kernel = self._open()
                 for each in (4, 6):
-                    self._remove_ours(kernel, each)
+                    remove_ours(kernel, each)
             finally:
                 self._close()
 
@@ -122,7 +124,7 @@ class NftablesFirewall:
 
     def heal(self) -> bool:
         """Put back what somebody else removed or changed of ours; tell whether anything was."""
-        with self._lock:
+        with self._exclusive("healing the firewall"):
             return self._heal()
 
     def obstacles(self) -> list[str]:
@@ -130,6 +132,16 @@ class NftablesFirewall:
         with self._lock:
             bridges = {each: self._ledger.bridges(each) for each in self._families}
         return obstacles(bridges)
+
+    @contextmanager
+    def _exclusive(self, attempt: str) -> Iterator[None]:
+        """One thread at a time; an error of the connection itself becomes one for the user."""
+        with self._lock:
+            try:
+                yield
+            except OSError as error:
+                number = error.errno or errno.EIO
+                raise KernelError(attempt, number, f"nftables: {error.strerror or error}") from error
 
     def _open(self) -> NfTables:
         if self._tables is None:
@@ -139,7 +151,7 @@ class NftablesFirewall:
             except OSError as error:
                 self._close()
                 raise LinkspanError(
-                    f"the kernel has no nf_tables ({error}): load it (modprobe nf_tables), {_INSTEAD}"
+                    f"the kernel has no nf_tables ({error}): load it (modprobe nf_tables), {INSTEAD}"
                 ) from error
         return self._tables
 
@@ -179,44 +191,48 @@ class NftablesFirewall:
     def _commit(self, steps: Sequence[Step]) -> None:
         if steps and self._tables is not None:
             self._tables.commit(steps)
-            self._generation = (self._generation + 1) % _GENERATIONS
+            if self._generation != _UNKNOWN:
+                self._generation = (self._generation + 1) % _GENERATIONS
 
     def _define(self, each: int) -> None:
         """Write sets, chains and rules of one family; elements and the user's chain stay as they are."""
         assert self._tables is not None and self._library is not None
-        standing = self._stands_ours(self._tables, each)
+        standing = stands_ours(self._tables, each)
         text = definition(each, userland_proxy=self._userland_proxy, accept_mark=self._accept_mark)
         try:
             self._library.run(text)
         except NftRefused as refused:
             if not (standing and _replaced(self._library, each, text)):
                 raise _refusal(each, standing, refused) from refused
-        self._rules[each] = _rules(self._tables, each)
+        self._rules[each] = rules(self._tables, each)
         self._missing.pop(each, None)
 
     def _fill(self, kernel: NfTables, families: Sequence[int]) -> None:
         """Replace all elements by those of the ledger, in one transaction."""
         steps = [nfnetlink.emptied(each, name) for each in families for name in SETS[each]]
         wanted = [element for each in families for element in self._ledger.elements(each)]
+        before = kernel.generation()
         try:
             kernel.commit(steps + nfnetlink.additions(wanted))
         except Refused as refused:
             raise _error(refused, ()) from refused
-        self._generation = kernel.generation()
+        after = kernel.generation()
+        alone = (after - before) % _GENERATIONS <= 1  # none, if there was nothing to replace
+        self._generation = after if alone else _UNKNOWN
 
-    def _remove_ours(self, kernel: NfTables, each: int) -> None:
-        try:
-            if self._stands_ours(kernel, each):
-                _remove_table(kernel, each)
-        except Refused as refused:
-            raise KernelError(
-                f"removing the table {table(each)}", refused.number, refused.reason
-            ) from refused
+    def _stands(self, kernel: NfTables, each: int) -> bool:
+        """Whether the table holds our rules, as they were written, and exactly the ledger's elements."""
+        return (
+            stands_ours(kernel, each)
+            and rules(kernel, each) == self._rules[each]
+            and holds(kernel, each, self._ledger.elements(each))
+        )
 
     def _heal(self) -> bool:
         if self._tables is None or self._library is None:
             return False
-        if self._tables.generation() == self._generation:
+        generation = self._tables.generation()
+        if generation == self._generation:
             return False
         standing = [each for each in self._families if each not in self._missing]
         broken = [each for each in standing if not self._stands(self._tables, each)]
@@ -225,29 +241,8 @@ class NftablesFirewall:
         if broken:
             self._fill(self._tables, broken)
         else:
-            self._generation = self._tables.generation()
+            self._generation = generation
         return bool(broken)
-
-    def _stands(self, kernel: NfTables, each: int) -> bool:
-        """Whether the table holds our rules, as they were written, and exactly the ledger's elements."""
-        if not self._stands_ours(kernel, each) or _rules(kernel, each) != self._rules[each]:
-            return False
-        wanted: dict[str, set[tuple[bytes, bytes]]] = {name: set() for name in SETS[each]}
-        for element in self._ledger.elements(each):
-            wanted[element.of.name].update(nfnetlink.keys(element.wire()))
-        return all(set(kernel.keys(each, name)) == keys for name, keys in wanted.items())
-
-    def _stands_ours(self, kernel: NfTables, each: int) -> bool:
-        """Whether our table is there; LinkspanError when one of its name is somebody else's."""
-        for _, found in kernel.dumped(nfnetlink.GET_TABLE, each):
-            if found[1] == TABLE.encode() + b"\0":
-                if MARK.encode() in found.get(_USER_DATA, b""):
-                    return True
-                raise LinkspanError(
-                    f"the nftables table {table(each)} was made by somebody else: rename it, or remove it "
-                    f"(nft delete table {table(each)}), {_INSTEAD}"
-                )
-        return False
 
 
 def _book(ledger: Ledger, facts: Sequence[Fact]) -> list[Element]:
@@ -274,7 +269,7 @@ def _refusal(each: int, standing: bool, refused: NftRefused) -> KernelError:
     else:
         reason = "the kernel lacks something that the rules need: use another kernel"
     return KernelError(
-        f"writing the table {table(each)}", errno.EOPNOTSUPP, f"{refused}: {reason}, {_INSTEAD}"
+        f"writing the table {table(each)}", errno.EOPNOTSUPP, f"{refused}: {reason}, {INSTEAD}"
     )
 
 
@@ -285,24 +280,3 @@ def _error(refused: Refused, facts: Iterable[Fact]) -> KernelError:
         asking = next((describe(fact) for fact in facts if culprit in render(fact)), "")
         where = f" (at: {asking + ', ' if asking else ''}{culprit.text()})"
     return KernelError("adding firewall rules", refused.number, f"nftables: {refused.reason}{where}")
-
-
-def _rules(kernel: NfTables, each: int) -> list[bytes]:
-    """What tells our rules from any others: chain and handle of each, in their order."""
-    dumped = kernel.dumped(nfnetlink.GET_RULE, each, nfnetlink.named(TABLE))
-    ours = [found for _, found in dumped if found[_CHAIN].rstrip(b"\0").decode() in CHAINS]
-    return [found[_CHAIN] + found[_HANDLE] for found in ours]
-
-
-def _remove_table(kernel: NfTables, each: int) -> None:
-    """Delete the table, or what is ours in it when the user has rules in his chain."""
-    if not kernel.dumped(nfnetlink.GET_RULE, each, nfnetlink.named(TABLE, USER)):
-        kernel.commit([nfnetlink.without_table(each)])
-        return
-    emptied = [nfnetlink.without(nfnetlink.DEL_RULE, each, name) for name in CHAINS]
-    chains = [nfnetlink.without(nfnetlink.DEL_CHAIN, each, name) for name in CHAINS]
-    sets = [nfnetlink.without(nfnetlink.DEL_SET, each, name) for name in SETS[each]]
-    try:
-        kernel.commit([*emptied, *chains, *sets])
-    except Refused:  # the user's rules use some of our sets
-        kernel.commit([*emptied, *chains, *(nfnetlink.emptied(each, name) for name in SETS[each])])
