@@ -15,11 +15,14 @@ from linkspan.model.errors import Conflict, Forbidden, InvalidParameter
 from linkspan.model.network import Network, NetworkSpec, Pool, PoolRequest
 from linkspan.model.timestamps import rfc3339
 from linkspan.network import names
-from linkspan.network.drivers import driver
 from linkspan.network.options import BRIDGE, ENABLE_FAMILY, NO, YES, BridgeOptions, bridge_options
 from linkspan.network.predefined import NAMES
 
 LINK_NAME_LIMIT = 15
+NOT_A_MANAGER = (
+    'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join"'
+    " to connect this node to swarm and try again."
+)
 
 
 def check_spec(spec: NetworkSpec, existing: Iterable[Network]) -> None:
@@ -30,7 +33,8 @@ def check_spec(spec: NetworkSpec, existing: Iterable[Network]) -> None:
         raise Forbidden(f"operation is not permitted on predefined {spec.name} network")
     if any(network.name == spec.name for network in existing):
         raise Conflict(f"network with name {spec.name} already exists")
-    driver(spec.driver)
+    if spec.driver == "overlay" or spec.ingress or spec.scope in ("swarm", "global"):
+        raise Forbidden(NOT_A_MANAGER)
     if spec.driver in ("host", "null"):
         raise Forbidden(f'only one instance of "{spec.driver}" network is allowed')
     if not (spec.enable_ipv4 or spec.enable_ipv6):

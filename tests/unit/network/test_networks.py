@@ -141,6 +141,8 @@ def test_refusals(house):
         (NetworkSpec(" "), InvalidParameter, "name is empty"),
         (NetworkSpec("x", driver="weird"), NotFound, "could not find plugin weird in v1 plugin registry"),
         (NetworkSpec("x", driver="overlay"), Forbidden, "This node is not a swarm manager"),
+        (NetworkSpec("x", scope="swarm"), Forbidden, "This node is not a swarm manager"),
+        (NetworkSpec("x", ingress=True), Forbidden, "This node is not a swarm manager"),
         (NetworkSpec("x", driver="host"), Forbidden, 'only one instance of "host" network is allowed'),
         (NetworkSpec("x", enable_ipv4=False), InvalidParameter, "IPv4 or IPv6 must be enabled"),
         (

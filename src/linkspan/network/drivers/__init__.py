@@ -6,7 +6,6 @@ from typing import Protocol
 
 from linkspan.blueprint.facts import Fact
 from linkspan.blueprint.parts import Part
-from linkspan.model.errors import Forbidden
 from linkspan.model.network import Endpoint, Network
 from linkspan.network.drivers import bridge, host, null, parented, remote
 from linkspan.network.settings import NetworkSettings
@@ -40,12 +39,7 @@ def driver_names() -> tuple[str, ...]:
 
 
 def driver(name: str) -> Driver:
-    """Return the driver called `name`, that of plugins for every other name; raises Forbidden for overlay."""
-    if name == "overlay":
-        raise Forbidden(
-            'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join"'
-            " to connect this node to swarm and try again."
-        )
+    """Return the driver called `name`, that of plugins for a name that is none of ours."""
     return _DRIVERS.get(name, remote)
 
 
