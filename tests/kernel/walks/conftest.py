@@ -19,7 +19,6 @@ from linkspan.blueprint.facts import (
     Publish,
     SkipOwnBridge,
 )
-from linkspan.firewall.backend import Firewall
 from linkspan.firewall.iptables import IptablesFirewall
 from linkspan.firewall.nftables import NftablesFirewall
 
@@ -34,7 +33,7 @@ class World:
     backend: str
     proxy: bool
     accept_mark: str = ""
-    firewall: Firewall = field(init=False)
+    firewall: IptablesFirewall | NftablesFirewall = field(init=False)
     facts: list[Fact] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -55,8 +54,7 @@ class World:
 
     def close(self) -> None:
         """Give up the connections that would keep the namespace alive."""
-        if isinstance(self.firewall, NftablesFirewall):
-            self.firewall.close()
+        self.firewall.close()
 
     def command(self, iptables: str, nft: str) -> None:
         """Do the same by hand with the program that belongs to the backend."""
