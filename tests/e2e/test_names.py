@@ -177,12 +177,16 @@ def test_internal_networks_never_ask_the_world(names, stage, name_server):
 
 
 def test_a_container_may_serve_names_itself(names, stage):
-    script = "for kind in TCP4-LISTEN UDP4-RECVFROM; do socat $kind:53,fork EXEC:'echo mine' & done; wait"
+    script = (
+        "for it in TCP4-LISTEN UDP4-RECVFROM; do socat $it:53,fork SYSTEM:'read x; echo mine' & done; wait"
+    )
     stage.docker("run", "-d", "--name", "own", "--network", "one", *TOOLS, "busybox", "sh", "-c", script)
     stage.sleeper("web", "--network", "one")
-    for kind in ("TCP4", "UDP4"):
-        ask = ("sh", "-c", f"echo ask | socat -t 1 - {kind}:127.0.0.1:53")
-        stage.until(lambda ask=ask: stage.inside("own", *ask, check=False).text == "mine")
+    for protocol in ("tcp", "udp"):
+        bound = ("grep", "-q", " 00000000:0035 ", f"/proc/net/{protocol}")
+        stage.until(lambda bound=bound: stage.inside("own", *bound, check=False).code == 0)
+    own = stage.inside("own", "sh", "-c", "echo ask | socat -t 5 - TCP4:127.0.0.1:53")
+    assert own.text == "mine", "127.0.0.1 is the container's own, as before"
     assert names.short("own", "web") == names.short("own", "+tcp", "web") == [stage.address("web", "one")]
 
 
