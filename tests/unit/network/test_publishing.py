@@ -6,6 +6,7 @@ from ipaddress import ip_address
 
 import pytest
 
+from linkspan.blueprint.facts import Publish
 from linkspan.model.errors import LinkspanError
 from linkspan.model.ports import PortBinding, PublishRequest
 from linkspan.network.options import BRIDGE
@@ -81,6 +82,25 @@ def test_routed_networks_open_ports_without_binding_any(house):
     sandbox = house.join("a", "front", publish=[PublishRequest("tcp", 80, ANY4, 8080, 8080)])
     assert chosen(sandbox) == [("tcp", "0.0.0.0", 0, 80)]
     assert not house.proxy.served and not house.ports.held()
+
+
+def test_each_family_is_published_by_its_own_mode(house):
+    options = ((BRIDGE + "gateway_mode_ipv6", "routed"),)
+    house.network("mixed", "10.9.0.0/24", "fd00:9::/64", enable_ipv6=True, options=options)
+    sandbox = house.join("web", "mixed", publish=[(8080, 80)])
+    assert {(str(b.host_address), b.host_port) for b in sandbox.bindings} == {("0.0.0.0", 8080), ("::", 0)}
+    assert {str(listener.host_address) for listener in house.proxy.served} == {"0.0.0.0"}
+    assert {(str(f.endpoint_address), f.nat) for f in house.firewall.of(Publish)} == {
+        ("10.9.0.2", True),
+        ("fd00:9::2", False),
+    }
+
+
+def test_a_routed_network_has_no_proxy_for_the_other_family(house):
+    options = ((BRIDGE + "gateway_mode_ipv4", "routed"),)
+    house.network("routed", "10.9.0.0/24", options=options)
+    sandbox = house.join("web", "routed", publish=[(8080, 80)])
+    assert [(str(b.host_address), b.host_port) for b in sandbox.bindings] == [("0.0.0.0", 0)]
 
 
 def test_udp_host_ports_are_listed_one_by_one_for_conntrack():
