@@ -1,6 +1,6 @@
 # Every target sets up what it needs first (see scripts/setup.sh); that costs nothing when nothing is to do.
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-user lint format types layers check unit kernel e2e test ci demo run bench clean
+.PHONY: help setup setup-user lint format types layers check unit kernel e2e test ci demo run bench crash clean
 SHELL := /bin/bash
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
@@ -55,6 +55,9 @@ ci: check test ## what .ci/run runs
 bench: setup ## measure against Debian's dockerd in one run, write docs/benchmarks.md (root, some minutes)
 	$(BIN)/python bench/run.py
 	$(BIN)/python bench/dns.py
+
+crash: setup ## kill the daemon 200 times under load and look at what is left (root, ten minutes)
+	$(BIN)/python scripts/crash $(CRASH_FLAGS)
 
 clean: ## remove caches and .venv
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage build

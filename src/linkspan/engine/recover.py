@@ -40,7 +40,7 @@ class Recovery:
         """Adopt containers that still run, settle those that do not, and start those that should run."""
         found = await self._house.registry.load()
         down = [managed for managed in found if not await self._adopt(managed)]
-        await asyncio.gather(*(self._settle(managed) for managed in down))
+        await asyncio.gather(*(self._settled(managed) for managed in down))
         await self._house.workers.run(self._sweep)
         for managed in self._in_order(down):
             self._house.workers.spawn(self._start(managed))
@@ -76,6 +76,13 @@ class Recovery:
         if networks.keys() != recorded.keys():
             managed.change(networks={**_in_order(recorded, networks), **networks})
             await self._house.registry.save(managed)
+
+    async def _settled(self, managed: Managed) -> None:
+        """Settle one container; whatever is wrong with it keeps nobody from using the others."""
+        try:
+            await self._settle(managed)
+        except Exception:
+            log.exception("settling %s", managed.container.name)
 
     async def _settle(self, managed: Managed) -> None:
         """Record the end of a container that the last daemon saw running, and clean up behind it."""

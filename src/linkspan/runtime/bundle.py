@@ -50,7 +50,9 @@ class Bundle:
         """Create the directory and write the configuration; raises FileExistsError for a second one."""
         self.path.mkdir(parents=True, mode=0o711)
         self.exits.mkdir()
-        self.config_path.write_text(json.dumps(config))
+        fresh = self.path / "config.new"
+        fresh.write_text(json.dumps(config))
+        fresh.replace(self.config_path)
 
     def remove(self) -> None:
         """Remove the directory; missing is fine."""

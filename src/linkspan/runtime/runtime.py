@@ -139,7 +139,7 @@ class Runtime:
             raise Conflict(f"container {id} is running: stop it before removing it, or force it")
         code, said = self._commands.run("delete", "--force", id)
         self._end_conmon(bundle)
-        with suppress(FileNotFoundError, KeyError):
+        with suppress(FileNotFoundError, KeyError, ValueError):  # a torn one: nothing was created from it
             figures.remove(self._cgroups, bundle.config()["linux"]["cgroupsPath"], self._facts.cgroup_v2)
         with suppress(KernelError):
             syscalls.unmount(str(bundle.shm), syscalls.MNT_DETACH)
