@@ -50,6 +50,7 @@ def test_the_host_has_a_link_of_its_own_if_it_wants(stage):
     assert reaches(stage, "web", "10.0.0.40") and reaches(stage, "web", HOST_ADDRESS)
     assert stage.network("lan")["IPAM"]["Config"][0]["AuxiliaryAddresses"] == {"host": "10.0.0.40"}
     assert "10.0.0.64 dev mv-" in stage.host("ip", "route").out
+    stage.docker("stop", "-t", "0", "web")
     stage.lab.stop_daemon()
     stage.lab.daemon()
     stage.docker("start", "web")

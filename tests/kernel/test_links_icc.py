@@ -42,8 +42,7 @@ class House:
         self.kernel.close()
         self.store.close()
         self.proxy.disconnect()
-        if isinstance(self.firewall, NftablesFirewall):
-            self.firewall.close()
+        self.firewall.close()
 
     def join(self, name: str, *links: str, exposed: tuple[tuple[str, int], ...] = ()):
         ids = tuple(identity(link).id for link in links)

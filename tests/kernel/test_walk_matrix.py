@@ -198,8 +198,7 @@ class House:
         self.proxy.shutdown()
         self.kernel.close()
         self.store.close()
-        if isinstance(self.firewall, NftablesFirewall):
-            self.firewall.close()
+        self.firewall.close()
 
 
 WORLDS = [
