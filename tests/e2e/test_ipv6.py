@@ -123,3 +123,13 @@ def test_without_ip6tables_there_are_no_rules_of_ipv6(stage_with):
     web6(stage, "web", "--network", "dual", "-p", "8080:80")
     assert not any("DOCKER" in line for line in stage.rules("filter", family="ip6tables"))
     assert who(stage, "lan", f"[{HOST_ADDRESS_V6}]") == GATEWAY6
+
+
+def test_each_familys_ports_are_on_the_network_it_leads_out_by(stage):
+    stage.docker("network", "create", "--subnet", "10.61.0.0/24", "four")
+    stage.docker("network", "create", *SUBNETS, "dual")
+    web6(stage, "web", "--network", "name=four,gw-priority=1", "--network", "dual", "-p", "8080:80")
+    assert who(stage, "lan", f"[{HOST_ADDRESS_V6}]") == LAN_ADDRESS_V6
+    assert who(stage, "lan", HOST_ADDRESS) == LAN_ADDRESS
+    stage.docker("network", "disconnect", "dual", "web")
+    assert who(stage, "lan", f"[{HOST_ADDRESS_V6}]") == "10.61.0.1"

@@ -42,7 +42,8 @@ class Sandbox:
     """A container's namespace as it stands.
 
     `key` is the path of the bind-mounted namespace, "" for the host's own. `gateway` is the id of the
-    endpoint that carries the default route and the published ports, "" when there is none.
+    endpoint that carries the default route and the published ports, "" when there is none; `gateway6` that of
+    IPv6 where it is another one.
     """
 
     container: ContainerIdentity
@@ -52,6 +53,7 @@ class Sandbox:
     bindings: tuple[PortBinding, ...] = ()
     publish: tuple[PublishRequest, ...] = ()
     gateway: str = ""
+    gateway6: str = ""
     links: tuple[str, ...] = ()
     exposed: tuple[tuple[str, int], ...] = ()
 
@@ -59,6 +61,11 @@ class Sandbox:
     def gateway_endpoint(self) -> Endpoint | None:
         """Return the endpoint with the default route and the published ports."""
         return next((endpoint for endpoint in self.endpoints if endpoint.id == self.gateway), None)
+
+    def gateway_of(self, version: int) -> Endpoint | None:
+        """Return the endpoint that carries the published ports on host addresses of one family."""
+        own = self.gateway6 if version == 6 else ""
+        return next((e for e in self.endpoints if e.id == (own or self.gateway)), None)
 
     def endpoint_on(self, network_id: str) -> Endpoint | None:
         """Return this sandbox's endpoint on a network, if it has one."""

@@ -10,6 +10,7 @@ from linkspan.blueprint.listeners import Listener
 from linkspan.model.addresses import Address
 from linkspan.model.network import Endpoint, Network
 from linkspan.model.ports import PortBinding
+from linkspan.network.faces import Faces
 from linkspan.network.options import BridgeOptions, bridge_options
 from linkspan.network.settings import NetworkSettings
 
@@ -93,6 +94,21 @@ def listeners(network: Network, endpoint: Endpoint, bindings: Iterable[PortBindi
         for b in bindings
         if options.mode(b.host_address.version) != "routed"
         and (target := proxy_target(endpoint, b.host_address))
+    )
+
+
+def of_family(bindings: Iterable[PortBinding], version: int) -> tuple[PortBinding, ...]:
+    """Return the bindings whose host address is of one family."""
+    return tuple(binding for binding in bindings if binding.host_address.version == version)
+
+
+def face_listeners(faces: Faces, bindings: Iterable[PortBinding]) -> tuple[Listener, ...]:
+    """Return the host sockets of the published ports of a sandbox with these faces, as they are bound."""
+    known = tuple(bindings)
+    return tuple(
+        listener
+        for version, face in faces.items()
+        for listener in listeners(face.network, face.endpoint, of_family(known, version))
     )
 
 

@@ -9,8 +9,8 @@ from linkspan.blueprint.facts import Fact
 from linkspan.model.errors import LinkspanError
 from linkspan.model.network import Endpoint, EndpointRequest
 from linkspan.model.sandbox import Sandbox
-from linkspan.network import gateway
 from linkspan.network.adapters import Filter, Kernel, Proxy
+from linkspan.network.faces import faces, gateways
 from linkspan.network.planning import Planner
 from linkspan.network.publishing import Publisher, udp_ports
 from linkspan.network.registry import Registry, addresses
@@ -88,10 +88,10 @@ class Hotplug:
 
     def _move(self, before: Sandbox, after: Sandbox, undo: Undo) -> Sandbox:
         """Turn the default routes and the published ports from the gateway of `before` to that of `after`."""
-        chosen = gateway.choose(after.endpoints, 4) or gateway.choose(after.endpoints, 6)
-        after = replace(after, gateway=chosen.id if chosen is not None else "")
+        first, six = gateways(after.endpoints)
+        after = replace(after, gateway=first, gateway6=six)
         self._move_routes(before, after, undo)
-        if after.gateway == before.gateway:
+        if (after.gateway, after.gateway6) == (before.gateway, before.gateway6):
             return after
         self._unpublish(before, undo)
         return self._publish(after, before, undo)
@@ -122,9 +122,10 @@ class Hotplug:
         endpoint = sandbox.gateway_endpoint
         if endpoint is None or not sandbox.publish:
             return replace(sandbox, bindings=())
-        network = self._registry.by_id(endpoint.network_id)
         try:
-            publication = self._publisher.open(network, endpoint, sandbox.publish, undo, before.bindings)
+            publication = self._publisher.open(
+                faces(sandbox, self._registry.by_id), sandbox.publish, undo, before.bindings
+            )
         except (LinkspanError, OSError) as error:
             raise external_connectivity(endpoint, error) from error
         moved = replace(sandbox, bindings=publication.bindings)
@@ -176,7 +177,7 @@ class Hotplug:
                 partial(self._publisher.free, sandbox.bindings),
             )
         )
-        return replace(rest, gateway="", bindings=())
+        return replace(rest, gateway="", gateway6="", bindings=())
 
     def _forget(self, shrunk: Sandbox, endpoint: Endpoint, intent: int) -> None:
         with self._registry.store.transaction(durable=False):

@@ -11,12 +11,13 @@ from typing import Any
 from linkspan.blueprint.listeners import Listener
 from linkspan.model.addresses import Address
 from linkspan.model.errors import LinkspanError
-from linkspan.model.network import Endpoint, Network
+from linkspan.model.network import Network
 from linkspan.model.ports import PortBinding, PublishRequest
 from linkspan.model.sandbox import Sandbox
 from linkspan.network.adapters import Proxy
-from linkspan.network.bindings import collapse, listeners
-from linkspan.network.options import BridgeOptions, bridge_options
+from linkspan.network.bindings import collapse, face_listeners
+from linkspan.network.faces import Faces
+from linkspan.network.options import bridge_options
 from linkspan.network.ports import NOBODY, Owner, PortAllocator, PortRange, PortTaken
 from linkspan.network.predefined import BRIDGE_NETWORK
 from linkspan.network.settings import NetworkSettings
@@ -84,8 +85,7 @@ class Publisher:
 
     def open(
         self,
-        network: Network,
-        endpoint: Endpoint,
+        faces: Faces,
         requests: Sequence[PublishRequest],
         undo: Undo,
         former: Sequence[PortBinding] = (),
@@ -94,18 +94,18 @@ class Publisher:
 
         `former` are bindings that the sandbox had before: a port that was chosen stays what it was. Raises
         LinkspanError with Docker's texts, followed by who has the port; what was claimed is given back by
-        `undo`. Networks of other drivers than bridge have no host ports: nothing is published on them.
+        `undo`. Without `faces` there is nothing to publish on.
         """
-        if network.driver != "bridge":
+        if not faces:
             return Publication((), (), None)
-        claims = self._claims(network, endpoint, requests)
+        claims = self._claims(faces, requests)
         keep = _former_ports([claim.request for claim in claims], former)
         for claim, port in sorted(zip(claims, keep, strict=True), key=lambda pair: not pair[0].wanted.fixed):
             self._take(claim, port)
             undo.push(self._release, claim)
         while True:
             bindings = collapse(binding for claim in claims for binding in claim.bindings())
-            wanted = listeners(network, endpoint, bindings)
+            wanted = face_listeners(faces, bindings)
             try:
                 reservation = self._proxy.reserve(wanted)
             except AddressInUse as error:
@@ -114,38 +114,40 @@ class Publisher:
                 undo.push(self._proxy.release, reservation)
                 return Publication(bindings, wanted, reservation)
 
-    def _claims(
-        self, network: Network, endpoint: Endpoint, requests: Iterable[PublishRequest]
-    ) -> list[Claim]:
+    def _claims(self, faces: Faces, requests: Iterable[PublishRequest]) -> list[Claim]:
         families = (4, 6) if ipv6_available() else (4,)
-        options = bridge_options(network)
-        default = self._default_address(network, options)
+        first = next(iter(faces.values()))
+        owner = Owner(first.endpoint.container_id, first.endpoint.container_name)
+        modes = {version: bridge_options(face.network).mode(version) for version, face in faces.items()}
+        default = self._default_address(first.network)
         claims = []
         for request in dict.fromkeys(requests):
             chosen = request.host_address or default
             addresses = [
                 address
                 for address in ((ANY4, ANY6) if chosen is None else (chosen,))
-                if address.version in families and self._reachable(endpoint, address, options)
+                if address.version in families and self._reachable(faces, address)
             ]
-            routed = tuple(a for a in addresses if options.mode(a.version) == "routed")
+            routed = tuple(a for a in addresses if modes[a.version] == "routed")
             bound = tuple(a for a in addresses if a not in routed)
-            owner = Owner(endpoint.container_id, endpoint.container_name)
             claims.append(Claim(request, bound, routed, owner))
         return claims
 
-    def _default_address(self, network: Network, options: BridgeOptions) -> Address | None:
+    def _default_address(self, network: Network) -> Address | None:
         """Return where a publish without an address goes: the network's address, or the daemon's."""
-        own = options.host_binding
+        own = bridge_options(network).host_binding
         if own is not None and not (own.is_unspecified and network.name == BRIDGE_NETWORK):
             return own
         return self._settings.default_bind_address
 
-    def _reachable(self, endpoint: Endpoint, address: Address, options: BridgeOptions) -> bool:
+    def _reachable(self, faces: Faces, address: Address) -> bool:
         """Tell whether a host address can lead to the endpoint: by its own family, or through the proxy.
 
         A family that is routed has no NAT, and no proxy in its place.
         """
+        if (face := faces.get(address.version)) is None:
+            return False
+        endpoint, options = face.endpoint, bridge_options(face.network)
         if (endpoint.ipv4 if address.version == 4 else endpoint.ipv6) is not None:
             return True
         modes = {options.mode(version) for version in (4, 6)}

@@ -15,8 +15,8 @@ from linkspan.blueprint.parts import Part, Sysctl
 from linkspan.model.errors import LinkspanError
 from linkspan.model.network import Endpoint, EndpointRequest
 from linkspan.model.sandbox import Sandbox, SandboxRequest
-from linkspan.network import gateway
 from linkspan.network.adapters import Filter, Kernel, Proxy
+from linkspan.network.faces import faces, gateways
 from linkspan.network.linked import link_facts
 from linkspan.network.planning import Planner, chosen_name, dns_names
 from linkspan.network.predefined import BRIDGE_NETWORK, HOST_NETWORK
@@ -79,14 +79,15 @@ class Sandboxes:
         if any(self._planner.is_foreign(endpoint) for endpoint in endpoints):
             self._create_namespace(key, undo)
             endpoints = tuple(self._planner.attach(endpoint, links, undo) for endpoint in endpoints)
-        chosen = gateway.choose(endpoints, 4) or gateway.choose(endpoints, 6)
+        first, six = gateways(endpoints)
         return Sandbox(
             container=request.container,
             mode=request.mode,
             key=key,
             endpoints=endpoints,
             publish=request.publish,
-            gateway=chosen.id if chosen is not None else "",
+            gateway=first,
+            gateway6=six,
             links=request.links,
             exposed=request.exposed,
         )
@@ -113,8 +114,7 @@ class Sandboxes:
         if endpoint is None or not sandbox.publish:
             return NO_PORTS
         try:
-            network = self._registry.by_id(endpoint.network_id)
-            return self._publisher.open(network, endpoint, sandbox.publish, undo)
+            return self._publisher.open(faces(sandbox, self._registry.by_id), sandbox.publish, undo)
         except (LinkspanError, OSError) as error:
             raise external_connectivity(endpoint, error) from error
 

@@ -15,9 +15,10 @@ from linkspan.blueprint.parts import Part, Route
 from linkspan.model.network import Endpoint, Network
 from linkspan.model.sandbox import Sandbox
 from linkspan.network import gateway
-from linkspan.network.bindings import listeners, publish_facts
+from linkspan.network.bindings import face_listeners, of_family, publish_facts
 from linkspan.network.drivers import driver
 from linkspan.network.drivers.attachment import announcement, default_route
+from linkspan.network.faces import faces
 from linkspan.network.settings import NetworkSettings
 
 
@@ -72,10 +73,13 @@ class Wanted:
 
     def publish_facts(self, sandbox: Sandbox) -> tuple[Fact, ...]:
         """Return the firewall facts of a sandbox's published ports."""
-        if (endpoint := sandbox.gateway_endpoint) is None:
-            return ()
-        network = self.network(endpoint.network_id)
-        return publish_facts(network, endpoint, sandbox.bindings, self.settings)
+        return tuple(
+            fact
+            for version, face in faces(sandbox, self.network).items()
+            for fact in publish_facts(
+                face.network, face.endpoint, of_family(sandbox.bindings, version), self.settings
+            )
+        )
 
     def sandbox_facts(self, sandbox: Sandbox) -> tuple[Fact, ...]:
         """Return all firewall facts of one sandbox: drops first, then what opens."""
@@ -84,6 +88,4 @@ class Wanted:
 
     def listeners(self, sandbox: Sandbox) -> tuple[Listener, ...]:
         """Return the host sockets of a sandbox's published ports."""
-        if (endpoint := sandbox.gateway_endpoint) is None:
-            return ()
-        return listeners(self.network(endpoint.network_id), endpoint, sandbox.bindings)
+        return face_listeners(faces(sandbox, self.network), sandbox.bindings)
