@@ -257,18 +257,6 @@ def gone(datagram: bytes) -> list[str]:
     ]
 
 
-def gone(datagram: bytes) -> list[str]:
-    """Return the names of the links whose end the notifications in `datagram` tell.
-
-    A bridge tells the end of its ports in the same words, but for the family.
-    """
-    return [
-        _string(wire.parse(body, _HEADER.size), _NAME)
-        for kind, _, _, body in wire.split(datagram)
-        if kind == _DELETE and body[0] == 0
-    ]
-
-
 def statistics(netlink: Netlink) -> dict[str, LinkStatistics]:
     """Return the counters of all links of the namespace by name."""
     found = {}
