@@ -17,7 +17,7 @@ NOT_A_MANAGER = (
     'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" '
     "to connect this node to swarm and try again."
 )
-NO_PLUGINS = "Linkspan has no plugins: volumes have the driver local, networks bridge, host and none"
+NO_PLUGINS = "Linkspan manages no plugins: network and IPAM plugins are found in /run/docker/plugins"
 NO_CHECKPOINTS = "Linkspan does not checkpoint containers"
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
