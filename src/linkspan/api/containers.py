@@ -12,7 +12,7 @@ from linkspan.api.context import empty, engine, json_response, streaming, versio
 from linkspan.api.go_types import CREATE_CONTAINER, UPDATE_CONTAINER
 from linkspan.api.network_json import endpoint_config
 from linkspan.api.pruning import prune_response
-from linkspan.api.query import filters, flag, json_body, number
+from linkspan.api.query import filters, flag, json_body, number, size
 from linkspan.api.versions import ApiVersion, has
 from linkspan.engine.create import CreateRequest
 from linkspan.engine.inspect import Shape
@@ -156,7 +156,7 @@ async def _update(request: web.Request) -> web.Response:
 
 
 async def _resize(request: web.Request) -> web.Response:
-    height, width = number(request, "h", 0) or 0, number(request, "w", 0) or 0
+    height, width = size(request, "h", "height"), size(request, "w", "width")
     await engine(request).containers.lifecycle.resize(request.match_info["id"], height, width)
     return empty(200)
 

@@ -9,7 +9,7 @@ from aiohttp import web
 from linkspan.api.context import empty, engine, json_response, version
 from linkspan.api.go_types import CREATE_EXEC, START_EXEC
 from linkspan.api.hijack import hijack
-from linkspan.api.query import json_body, number
+from linkspan.api.query import json_body, size
 from linkspan.api.streams import content_type
 from linkspan.engine.execs import exec_config
 
@@ -48,7 +48,7 @@ def _size(body: dict[str, Any]) -> tuple[int, int]:
 
 
 async def _resize(request: web.Request) -> web.Response:
-    height, width = number(request, "h", 0) or 0, number(request, "w", 0) or 0
+    height, width = size(request, "h", "height"), size(request, "w", "width")
     await engine(request).execs.resize(request.match_info["id"], height, width)
     return empty(200)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from aiohttp import web
@@ -27,10 +28,25 @@ def number(request: web.Request, name: str, default: int | None = None) -> int |
     value = request.query.get(name)
     if value is None or value == "":
         return default
-    try:
-        return int(value)
-    except ValueError:
-        raise InvalidParameter(f'strconv.Atoi: parsing "{value}": invalid syntax') from None
+    if not re.fullmatch(r"[+-]?\d+", value, re.ASCII):
+        raise InvalidParameter(f'strconv.Atoi: parsing "{value}": invalid syntax')
+    if len(value) > 20 or not -(1 << 63) <= int(value) < 1 << 63:
+        raise InvalidParameter(f'strconv.Atoi: parsing "{value[:40]}": value out of range')
+    return int(value)
+
+
+def size(request: web.Request, name: str, what: str) -> int:
+    """Return the query parameter `name` of a resize, the `what` ("height") of a terminal in characters.
+
+    A terminal has 65535 at most. Raises InvalidParameter for a missing one and for no number of 32 bits.
+    """
+    value = request.query.get(name, "")
+    digits = value.removeprefix("-")
+    if not re.fullmatch(r"\d+", digits, re.ASCII):
+        raise InvalidParameter(f'invalid resize {what} "{value}": invalid syntax')
+    if value != digits or len(digits) > 10 or int(digits) >= 1 << 32:
+        raise InvalidParameter(f'invalid resize {what} "{value}": value out of range')
+    return min(int(digits), 0xFFFF)
 
 
 def filters(request: web.Request, allowed: frozenset[str] | None = None) -> Filters:

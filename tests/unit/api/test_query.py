@@ -36,6 +36,40 @@ def test_flags_and_numbers_that_are_not_given() -> None:
         query.number(request(t="x"), "t")
 
 
+@pytest.mark.parametrize("text", ["x", "1_0", " 1", "1.5", "٣"])
+def test_what_only_python_takes_for_a_number(text: str) -> None:
+    with pytest.raises(InvalidParameter, match="invalid syntax"):
+        query.number(request(t=text), "t")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", 'invalid resize height "": invalid syntax'),
+        ("a", 'invalid resize height "a": invalid syntax'),
+        ("+1", 'invalid resize height "+1": invalid syntax'),
+        ("-1", 'invalid resize height "-1": value out of range'),
+        ("4294967296", 'invalid resize height "4294967296": value out of range'),
+        ("9" * 5000, "value out of range"),
+    ],
+)
+def test_sizes_that_are_none(text: str, said: str) -> None:
+    with pytest.raises(InvalidParameter) as caught:
+        query.size(request(h=text), "h", "height")
+    assert said in str(caught.value)
+
+
+def test_sizes() -> None:
+    assert query.size(request(h="24"), "h", "height") == 24
+    assert query.size(request(h="4294967295"), "h", "height") == 65535
+
+
+@pytest.mark.parametrize("text", ["9223372036854775808", "9" * 5000, "-9223372036854775809"])
+def test_numbers_of_more_than_64_bits(text: str) -> None:
+    with pytest.raises(InvalidParameter, match="value out of range"):
+        query.number(request(t=text), "t")
+
+
 @pytest.mark.parametrize(
     ("raw", "found"),
     [
