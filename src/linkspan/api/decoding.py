@@ -6,6 +6,7 @@ Source: Go's encoding/json (UnmarshalTypeError), moby daemon/server/httputils Re
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +22,9 @@ _INTEGERS = {
     "uint32": (0, (1 << 32) - 1),
     "uint64": (0, (1 << 64) - 1),
 }
+
+_ZEROS: Mapping[str, Any] = {"string": "", "bool": False, "int": 0, "float": 0, "struct": {}}
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +55,19 @@ def decode(raw: bytes, shape: GoType | None = None) -> Any:
         document, end = json.JSONDecoder(parse_constant=_refuse).raw_decode(text)
     except (ValueError, RecursionError):
         raise InvalidParameter(f"invalid JSON: {json_syntax.complaint(text)}") from None
+    if _SURROGATE.search(text):
+        document = _whole(document)
     if shape is not None:
         document = _checked(document, shape, "", shape.text.rpartition(".")[2])
     if text[end:].strip(" \t\r\n"):
         raise InvalidParameter("unexpected content after JSON")
     return document
+
+
+def _whole(document: Any) -> Any:
+    """Return the document with U+FFFD for halves of surrogate pairs, which are no characters, as in Go."""
+    text = json.dumps(document, ensure_ascii=False)
+    return json.loads(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
 
 
 def _refuse(constant: str) -> Any:
@@ -70,13 +82,20 @@ def _checked(value: Any, shape: GoType, path: str, root: str) -> Any:
         return _struct(value, shape, path, root)
     if shape.kind == "map" and isinstance(value, dict):
         element = shape.element or shape
-        return {key: _checked(item, element, path, root) for key, item in value.items()}
+        return {key: _element(item, element, path, root) for key, item in value.items()}
     if shape.kind == "list" and isinstance(value, list):
         element = shape.element or shape
-        return [_checked(item, element, path, root) for item in value]
+        return [_element(item, element, path, root) for item in value]
     if not _fits(value, shape):
         raise InvalidParameter(f"invalid JSON: {_mismatch(value, shape, path, root)}")
     return value
+
+
+def _element(value: Any, shape: GoType, path: str, root: str) -> Any:
+    """Return an element of a list or map; null is the zero value of what it should be."""
+    if value is None and shape.kind in _ZEROS:
+        return {} if shape.kind == "struct" else _ZEROS[shape.kind]
+    return _checked(value, shape, path, root)
 
 
 def _struct(value: dict[str, Any], shape: GoType, path: str, root: str) -> dict[str, Any]:

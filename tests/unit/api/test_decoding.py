@@ -74,6 +74,21 @@ def test_names_of_fields_in_any_case_unknown_ones_and_nulls() -> None:
     assert decode(b" null", go_types.CREATE_CONTAINER) is None
 
 
+def test_nulls_among_elements_are_zero_values() -> None:
+    raw = b'{"Labels":{"a":null},"IPAM":{"Config":[null,{"Subnet":null}]}}'
+    assert decode(raw, go_types.CREATE_NETWORK) == {
+        "Labels": {"a": ""},
+        "IPAM": {"Config": [{}, {"Subnet": None}]},
+    }
+    ports = b'{"HostConfig":{"PortBindings":{"80/tcp":null},"Binds":[null]}}'
+    found = decode(ports, go_types.CREATE_CONTAINER)
+    assert found == {"HostConfig": {"PortBindings": {"80/tcp": None}, "Binds": [""]}}
+
+
+def test_halves_of_surrogate_pairs_are_no_characters() -> None:
+    assert decode(rb'{"a":"\ud800x","\uDFFF":"\ud83d\ude00"}') == {"a": "\ufffdx", "\ufffd": "\U0001f600"}
+
+
 def test_floats_and_anything() -> None:
     assert decode(b"[1, 2.5]", go_types.array(go_types.GoType("float64", "float"))) == [1, 2.5]
     assert decode(b'{"a":1}', go_types.ANY) == {"a": 1}
