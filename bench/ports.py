@@ -6,7 +6,7 @@
 - start: the daemon's API: start and stop of a container with 1, 1,000 and 10,000 ports given one by one, and
   of one with 10 ports when 10,000 are published elsewhere.
 - rate: connections per second from another machine to a published port that was added last, with 1, 1,000 and
-  10,000 ports published.
+  10,000 ports published, and with 1,000 other containers.
 
 "One by one" ports are every second one, so that no two of them make a run; "a run" are consecutive ones.
 Everything happens in a lab; nothing is left behind. --docker measures Debian's dockerd as well (start, rate;
@@ -268,16 +268,42 @@ def rate(backends: Sequence[str], rounds: int) -> None:
             lab.run("host", "sysctl", "-qw", "net.netfilter.nf_conntrack_tcp_timeout_close=1")
             client.create("probed", {RATE_PORT: 80})
             found: dict[int, list[float]] = {count: [] for count in counts}
+            crowded: list[float] = []
             for count in counts:
                 if count:
                     client.create(f"crowd{count}", every_second(count, CROWD_FIRST))
             for _ in range(rounds):
                 for count in counts:
                     found[count] += [probe(lab, client, count)]
+                if backend != "dockerd":
+                    with endpoints(lab, backend):
+                        crowded.append(probe(lab, client, 0))
         base = statistics.median(found[0])
         for count, figures in found.items():
             share = statistics.median(figures) / base
             print(f"| {count:,} ports | {backend} | {spread(figures, 0)} | {share:.2f} |", flush=True)
+        if crowded:
+            share = statistics.median(crowded) / base
+            print(f"| 1,000 containers | {backend} | {spread(crowded, 0)} | {share:.2f} |", flush=True)
+
+
+@contextlib.contextmanager
+def endpoints(lab: Lab, backend: str) -> Iterator[None]:
+    """What the firewall holds for 1,000 containers without ports, written by hand."""
+    addresses = [f"172.17.{100 + number // 250}.{number % 250 + 1}" for number in range(1000)]
+    sets = {"guarded": addresses, "ways": [f"{address} . docker0" for address in addresses]}
+    for adding in (True, False):
+        if backend == "nftables":
+            verb = "add" if adding else "delete"
+            for name, members in sets.items():
+                text = f"{verb} element ip linkspan {name} {{ {', '.join(members)} }}\n"
+                lab.run("host", "nft", "-f", "-", input=text)
+        else:
+            verb = "-I" if adding else "-D"
+            rules = "".join(f"{verb} PREROUTING -d {each} ! -i docker0 -j DROP\n" for each in addresses)
+            lab.run("host", "iptables-restore", "--noflush", input=f"*raw\n{rules}COMMIT\n")
+        if adding:
+            yield
 
 
 def probe(lab: Lab, client: Client, count: int) -> float:
