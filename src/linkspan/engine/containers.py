@@ -219,9 +219,6 @@ class Containers:
         self._house.events.publish("container", "prune", "", {"reclaimed": str(freed)})
         return Pruned(tuple(removed), freed)
 
-    async def refresh_files(self, id: str) -> None:
-        """Write hosts and resolv.conf of a running container anew, after its networks changed."""
-        managed = self._house.registry.get(id)
-        if managed is not None:
-            naming = self._house.naming
-            await self._house.workers.run(naming.changed, managed.container, self._house.files(id))
+    def refresh_files(self, container: Container) -> None:
+        """Write hosts and resolv.conf of a running container anew, after its networks changed. Blocking."""
+        self._house.naming.changed(container, self._house.files(container.id))

@@ -5,6 +5,7 @@ Their contents are decided in linkspan.path.dns (hosts, resolvconf).
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,6 +45,11 @@ def read(path: Path) -> str:
 
 def write(path: Path, text: str) -> None:
     """Write in place, so that a bind mount of the file sees it."""
-    with path.open("w") as file:
-        file.write(text)
-    path.chmod(0o644)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+    try:
+        os.fchmod(descriptor, 0o644)
+        left = text.encode()
+        while left:
+            left = left[os.write(descriptor, left) :]
+    finally:
+        os.close(descriptor)

@@ -11,6 +11,7 @@ import hashlib
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -52,6 +53,7 @@ class Naming:
         self._known: dict[str, tuple[Endpoint, ...]] = {}
         self._views: dict[str, SandboxView] = {}
         self._links: dict[str, tuple[Link, ...]] = {}
+        self._resolv: dict[str, str] = {}
         self._writing = threading.Lock()  # of hosts files: their container and those it links to may change
 
     def joined(self, container: Container, sandbox: Sandbox, own: Files) -> None:
@@ -101,6 +103,7 @@ class Naming:
     def left(self, container_id: str) -> None:
         """Forget a container whose sandbox goes; its sockets must not keep the namespace alive."""
         self._links.pop(container_id, None)
+        self._resolv.pop(container_id, None)
         for endpoint in self._known.pop(container_id, ()):
             self._resolver.zone.remove(endpoint)
         if self._views.pop(container_id, None) is not None:
@@ -129,19 +132,18 @@ class Naming:
         self, container: Container, sandbox: Sandbox, named: Sequence[Endpoint], own: Files
     ) -> SandboxView | None:
         """Write resolv.conf and return what the resolver must know, None for a sandbox that needs none."""
-        text = host_resolv()
-        host = resolvconf.parse(text)
+        host = _parsed(host_resolv())
         wishes = self._wishes(container)
         ipv6 = any(endpoint.ipv6 is not None for endpoint in sandbox.endpoints)
         if not sandbox.key:
-            _write_unless_edited(own.resolv, resolvconf.for_host(host, wishes))
+            self._write_resolv(container.id, own.resolv, resolvconf.for_host(host, wishes))
             return None
         if not named:
             bridge = resolvconf.for_default_bridge(host, wishes, ipv6)
-            _write_unless_edited(own.resolv, bridge)
+            self._write_resolv(container.id, own.resolv, bridge)
             return None
         file = resolvconf.for_resolver(host, wishes, ipv6)
-        _write_unless_edited(own.resolv, file.text)
+        self._write_resolv(container.id, own.resolv, file.text)
         ordered = sorted(named, key=lambda endpoint: endpoint.id != sandbox.gateway)
         gateways = tuple(a for e in ordered for a in self._gateways_of(e))
         return SandboxView(
@@ -154,6 +156,12 @@ class Naming:
             host_addresses=tuple(self._given_gateways()) or gateways,
             gateways=gateways,
         )
+
+    def _write_resolv(self, id: str, path: Path, text: str) -> None:
+        """Write resolv.conf, unless it was written with the same text before: then nothing is to do."""
+        if self._resolv.get(id) != text:
+            _write_unless_edited(path, text)
+            self._resolv[id] = text
 
     def _wishes(self, container: Container) -> DnsWishes:
         host, settings = container.host_config, self._settings
@@ -208,6 +216,11 @@ class Naming:
         except NotFound:
             return []
         return [pool.gateway for pool in bridge.pools if pool.gateway is not None]
+
+
+@lru_cache(maxsize=4)
+def _parsed(text: str) -> resolvconf.Settings:
+    return resolvconf.parse(text)
 
 
 def _write_unless_edited(path: Path, text: str) -> None:

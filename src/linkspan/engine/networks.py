@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -32,9 +31,9 @@ class Networks:
         registry: Registry,
         workers: Workers,
         events: Events,
-        refresh: Callable[[str], Awaitable[None]],
+        refresh: Callable[[Container], None],
     ) -> None:
-        """`refresh` writes the files of the container with the given id anew after its networks changed."""
+        """`refresh` writes the files of a container anew after its networks changed; it blocks."""
         self._refresh = refresh
         self._controller = controller
         self._registry = registry
@@ -106,16 +105,20 @@ class Networks:
         async with managed.lock:
             _refuse_shared(managed.container, network)
             config = _with_own_mac(managed.container, network, config)
-            if managed.state.running:
-                identity = identity_of(managed.container)
-                await self._workers.run(
-                    self._controller.connect, identity, EndpointRequest(network.id, config)
-                )
-            else:
-                await self._workers.run(self._reserve, managed.container, network, config)
-            managed.change(networks={**_without_private(managed.container, network), network.name: config})
-            await asyncio.gather(self._registry.save(managed), self._refresh(managed.id))
+            networks = {**_without_private(managed.container, network), network.name: config}
+            attach = self._plug if managed.state.running else self._reserve
+            await self._workers.run(attach, managed.container, network, config)
+            managed.change(networks=networks)
+            await self._workers.run(self._follow, managed.container)
         self._tell("connect", network, managed.id)
+
+    def _plug(self, container: Container, network: Network, config: EndpointConfig) -> None:
+        self._controller.connect(identity_of(container), EndpointRequest(network.id, config))
+
+    def _follow(self, container: Container) -> None:
+        """Write down the networks that a container is on now: its files and its record."""
+        self._refresh(container)
+        self._registry.write(container)
 
     def _reserve(self, container: Container, network: Network, config: EndpointConfig) -> None:
         """Check what a container that is down asks for, and keep its addresses for it."""
@@ -135,7 +138,6 @@ class Networks:
             return
         async with managed.lock:
             await self._disconnect(managed, network, force)
-            await self._refresh(managed.id)
         self._tell("disconnect", network, managed.id)
 
     async def _disconnect(self, managed: Managed, network: Network, force: bool) -> None:
@@ -153,7 +155,7 @@ class Networks:
         else:
             await self._workers.run(self._controller.release, managed.id, network.id)
         managed.change(networks={n: c for n, c in container.networks.items() if n not in names})
-        await self._registry.save(managed)
+        await self._workers.run(self._follow, managed.container)
 
     async def _disconnect_stranger(self, network: Network, container: str) -> None:
         for endpoint in self._controller.endpoints(network.id):

@@ -168,7 +168,11 @@ class Registry:
 
     async def save(self, managed: Managed) -> None:
         """Write the container's record to the store."""
-        await self._workers.run(self._store.put, KIND, managed.id, to_document(managed.container))
+        await self._workers.run(self.write, managed.container)
+
+    def write(self, container: Container) -> None:
+        """Write a record to the store. Blocking; for a worker thread."""
+        self._store.put(KIND, container.id, to_document(container))
 
     async def forget(self, managed: Managed) -> None:
         """Delete the container's record, and its name."""

@@ -41,6 +41,8 @@ class Zone:
     def add(self, endpoint: Endpoint) -> None:
         """Make the names of `endpoint` resolve on its network; an earlier state of the same endpoint goes."""
         with self._lock:
+            if self._endpoints.get(endpoint.id) == endpoint:
+                return
             earlier = self._endpoints.pop(endpoint.id, None)
             if earlier:
                 self._take_out(earlier)
