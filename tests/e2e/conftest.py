@@ -104,12 +104,14 @@ class Stage:
             time.sleep(0.05)
 
     def clear(self) -> None:
-        """Remove all containers, and all networks and images that were made by hand."""
+        """Remove all containers, volumes, and networks that were made by hand."""
         if ids := self.docker("ps", "-aq").lines:
             self.docker("rm", "-f", "-v", *ids)
         custom = self.docker("network", "ls", "-q", "--filter", "type=custom").lines
         if custom:
             self.docker("network", "rm", *custom)
+        if volumes := self.docker("volume", "ls", "-q").lines:
+            self.docker("volume", "rm", "-f", *volumes)
 
 
 @pytest.fixture(scope="session")

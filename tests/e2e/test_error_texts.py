@@ -272,6 +272,7 @@ def world(shared_stage):
     stage.lab.serve_http("host", 8181, "mine", "0.0.0.0")
     stage.until(lambda: stage.get("host", "http://127.0.0.1:8181/") != "")
     yield stage
+    stage.host("pkill", "-f", "httpd -f -p 0.0.0.0:8181")
     stage.clear()
 
 

@@ -30,7 +30,7 @@ from linkspan.engine.storage import Storage
 from linkspan.engine.supervise import Supervisor
 from linkspan.engine.waiting import Waiting
 from linkspan.model.container import Container
-from linkspan.model.errors import Conflict, LinkspanError
+from linkspan.model.errors import Conflict, LinkspanError, NotFound
 from linkspan.model.filters import labels_pass, until
 from linkspan.model.sandbox import Sandbox
 from linkspan.model.timestamps import to_nanoseconds
@@ -97,7 +97,10 @@ class Containers:
         return document
 
     def _graph(self, id: str) -> dict[str, str]:
-        return {"ID": id, **self._house.overlay.directories(id)}
+        try:
+            return {"ID": id, **self._house.overlay.directories(id)}
+        except FileNotFoundError:
+            raise NotFound(f"No such container: {id}") from None  # removed while it was looked at
 
     def _sizes(self, container: Container) -> dict[str, int]:
         own = self._house.overlay.size(container.id)
