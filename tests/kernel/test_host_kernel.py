@@ -313,3 +313,14 @@ def test_no_descriptor_is_left_open(host):
     while descriptors() > before + THREADS:  # a socket for each deletion that was under way
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def test_a_link_is_gone_when_its_removal_returns_and_its_names_are_free_at_once(host):
+    host.do("apply", base())
+    sandbox = host.sandbox(0)
+    for _ in range(30):
+        parts = endpoint(0, sandbox)
+        host.do("apply", parts)
+        host.do("remove", parts)
+        assert host.do("link", "veth0000000") is None
+        assert host.do("link", "eth0", str(sandbox)) is None
