@@ -201,9 +201,12 @@ def test_a_scaled_service_behind_one_name(compose, stage, client):
     project.run("up", "-d")
     workers = {id[:12] for name, id in project.ids().items() if "worker" in name}
     assert len(workers) == 3
-    answered = project.exec("client", "ask", "40")
-    assert {line.split()[1] for line in answered.splitlines()} == workers
-    assert {line.split()[1] for line in project.exec("client", "ask", "40", "pool").splitlines()} == workers
+
+    def answering(*name: str) -> set[str]:
+        return {line.split()[1] for line in project.exec("client", "ask", "40", *name).splitlines()}
+
+    stage.until(lambda: answering() == workers)
+    assert answering("pool") == workers
     seen = {stage.get("lan", f"http://10.0.0.5:{port}/") for port in range(8090, 8100)}
     assert seen == workers | {""}
     project.run("up", "-d", "--scale", "worker=1")

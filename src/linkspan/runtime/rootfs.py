@@ -77,8 +77,8 @@ class Overlay:
         return (self._root / id / "lower").exists()
 
     def ids(self) -> list[str]:
-        """Return the ids of all root file systems."""
-        return sorted(entry.name for entry in self._root.iterdir() if self.exists(entry.name))
+        """Return the ids of all root file systems, of those too that were half made or half removed."""
+        return sorted(entry.name for entry in self._root.iterdir())
 
     def merged(self, id: str) -> Path:
         """Return the mount point."""
