@@ -23,6 +23,7 @@ from linkspan.runtime.changes import Change
 _PAGE = 4095
 # Behave like Docker's: no inode index, and renaming a layer's directory gives EXDEV instead of a redirect.
 _OPTIONS = "index=off,redirect_dir=off,metacopy=off"
+_EMPTY = "empty"  # the lower directory of a root file system without layers
 _SPECIAL = ":,\\"
 
 
@@ -78,7 +79,7 @@ class Overlay:
 
     def ids(self) -> list[str]:
         """Return the ids of all root file systems, of those too that were half made or half removed."""
-        return sorted(entry.name for entry in self._root.iterdir())
+        return sorted(entry.name for entry in self._root.iterdir() if entry.name != _EMPTY)
 
     def merged(self, id: str) -> Path:
         """Return the mount point."""
@@ -133,7 +134,7 @@ class Overlay:
 
     def _empty(self) -> Path:
         """Return a directory with nothing in it: overlayfs wants at least one layer below."""
-        path = self._root / "empty"
+        path = self._root / _EMPTY
         path.mkdir(exist_ok=True, mode=0o755)
         return path
 

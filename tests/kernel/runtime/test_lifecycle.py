@@ -223,7 +223,7 @@ async def test_many_at_once(lab, eventually):
 
 
 async def test_another_daemon_s_container_is_waited_for(lab):
-    process = lab.start("sh", "-c", "sleep 0.3; echo late; exit 9")
+    process = lab.start("sh", "-c", "sleep 1; echo late; exit 9")
     lab.runtime.close()
     lab.runtime = Runtime(lab.root / "exec", lab.root / "data")
     assert lab.runtime.created(process.id) is not None
