@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import re
 import time
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -152,3 +154,12 @@ def stage_with(lab: Lab) -> Any:
         return Stage(lab)
 
     return start
+
+
+@pytest.fixture
+def sdk_streams() -> Iterator[None]:
+    """Collect in the end what closed streams of the SDK leave: it closes sockets, not their responses."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()

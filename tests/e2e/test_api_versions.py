@@ -81,7 +81,7 @@ def test_the_docker_command_speaking_any_version(stage, version):
 
 
 @pytest.mark.parametrize("version", ["1.24", "1.35", "1.41", "1.44", "1.47", "1.52", "1.56", "auto"])
-def test_the_sdk_speaking_any_version(stage, version):
+def test_the_sdk_speaking_any_version(stage, sdk_streams, version):
     client = docker.DockerClient(base_url=stage.lab.docker_host, version=version)
     try:
         network = client.networks.create("front")
@@ -93,8 +93,9 @@ def test_the_sdk_speaking_any_version(stage, version):
         if version != "1.24":
             assert len(client.df()["Containers"]) == 1
         assert container.exec_run("hostname").output.decode().strip() == container.short_id
-        event = next(iter(client.events(decode=True, since=0, filters={"container": container.id})))
-        assert event["Actor"]["ID"] == container.id
+        events = client.events(decode=True, since=0, filters={"container": container.id})
+        assert next(iter(events))["Actor"]["ID"] == container.id
+        events.close()
         container.remove(force=True)
     finally:
         client.close()

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptio
 
 
 @pytest.fixture
-def sdk(stage) -> Iterator[docker.DockerClient]:
+def sdk(stage, sdk_streams) -> Iterator[docker.DockerClient]:
     client = docker.DockerClient(base_url=stage.lab.docker_host, timeout=20)
     yield client
     client.close()
