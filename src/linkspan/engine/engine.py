@@ -17,6 +17,7 @@ from linkspan.engine.networks import Networks
 from linkspan.engine.reload import attributes, reloaded
 from linkspan.engine.settings import DaemonSettings
 from linkspan.engine.volumes import VolumeUseCases
+from linkspan.engine.watching import HostWatch
 from linkspan.runtime.images.skopeo import Registries
 
 log = logging.getLogger(__name__)
@@ -32,6 +33,7 @@ class Engine:
         self.id = ""
         self.warnings = house.warnings
         self._host_resolvers = HostResolvers(house)
+        self._watch = HostWatch(house, house.network.notices)
         self.execs = Execs(house)
         self.containers = Containers(house, self.execs)
         self.networks = Networks(
@@ -64,6 +66,7 @@ class Engine:
         await self.images.start()
         await self.containers.recover()
         self._host_resolvers.start()
+        self._watch.start()
 
     def _identity(self) -> str:
         """Return this daemon's lasting id."""
@@ -84,6 +87,7 @@ class Engine:
         """Stop the containers (not with live-restore), end the streams, and let go of the adapters."""
         house = self._house
         self._host_resolvers.close()
+        self._watch.close()
         await self._shut_down()
         house.events.close()
         house.naming.close()

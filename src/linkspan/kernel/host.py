@@ -21,6 +21,7 @@ from linkspan.kernel import addresses, apply, conntrack, links, namespaces, rout
 from linkspan.kernel.announce import Announcer
 from linkspan.kernel.links import LinkState, LinkStatistics
 from linkspan.kernel.namespaces import Visitor
+from linkspan.kernel.notices import Notices
 from linkspan.kernel.reaper import Reaper
 from linkspan.kernel.routes import RouteState
 from linkspan.kernel.spaces import Spaces
@@ -221,6 +222,15 @@ class HostKernel:
                 key = f"net.ipv6.conf.{name.replace('.', '/')}.accept_ra"
                 if spaces.visit("", partial(sysctl.read, key)) == "1":
                     spaces.visit("", partial(sysctl.exchange, key, "2"))
+
+    def plug(self, link: str, bridge: str) -> None:
+        """Make a link a port of a bridge; raises KernelError."""
+        with apply.explained(f"plugging {link} into {bridge}"), self._spaces() as spaces:
+            links.set_master(spaces.host, link, spaces.index(bridge))
+
+    def notices(self) -> Notices:
+        """Begin to listen to changes of the host, whoever makes them; raises OSError."""
+        return self._visitor.inside(self._home, Notices)
 
     def announce(self, announcements: Sequence[Announcement]) -> None:
         """Tell the neighbours of new interfaces their MAC addresses, soon and without anybody waiting."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, TypeVar
 
 from linkspan.ipam.pools import AddressPool
+from linkspan.kernel.notices import Change, Notices
 from linkspan.kernel.port_holders import port_holder
 from linkspan.model.errors import Forbidden, LinkspanError, NotFound
 from linkspan.model.network import Endpoint, EndpointRequest, Network, NetworkSpec
 from linkspan.model.sandbox import ContainerIdentity, Sandbox, SandboxRequest
 from linkspan.network.adapters import Filter, Kernel, Proxy
+from linkspan.network.healing import Healing
 from linkspan.network.hotplug import Hotplug
 from linkspan.network.locks import KeyedLocks
 from linkspan.network.networks import Networks
@@ -47,6 +49,7 @@ class Controller:
         self, store: Store, kernel: Kernel, firewall: Filter, proxy: Proxy, settings: NetworkSettings
     ) -> None:
         self.settings = settings
+        self._kernel = kernel
         self._registry = Registry(store)
         self._locks = KeyedLocks()
         ports = PortAllocator(ephemeral_range(), reserved_ports())
@@ -69,6 +72,7 @@ class Controller:
             settings,
         )
         self.wanted = Wanted(self._registry.by_id, settings)
+        self._healing = Healing(self._registry, kernel, firewall, self.wanted, self._networks, self._locks)
         self.firewall_backend = str(getattr(firewall, "name", "none"))
 
     def _name_now(self, owner: Owner) -> str:
@@ -83,6 +87,17 @@ class Controller:
         """
         self._recovery.start()
         self._reservations.load()
+
+    def notices(self) -> Notices:
+        """Begin to listen to changes of the host; raises OSError."""
+        return self._kernel.notices()
+
+    def heal(self, changes: Collection[Change]) -> float:
+        """Put back what somebody else may have taken of ours; called by one thread at a time.
+
+        What cannot be repaired is logged with what to do. Returns the seconds until the next look, 0: none.
+        """
+        return self._healing.heal(changes)
 
     def stop(self) -> None:
         """Leave everything as it is, as Docker does: bridges, rules and sandboxes outlive the daemon."""

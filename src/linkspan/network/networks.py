@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 
@@ -44,6 +46,12 @@ class Networks:
         self._settings = settings
         self._wanted = Wanted(registry.by_id, settings)
         self._lock = threading.Lock()
+
+    @contextmanager
+    def unchanged(self) -> Iterator[None]:
+        """Let nobody create or remove a network inside the `with` block."""
+        with self._lock:
+            yield
 
     @property
     def blocks(self) -> tuple[AddressPool, ...]:

@@ -24,17 +24,23 @@ def refuse_overlaps(network: Network, ways: Iterable[Way]) -> None:
 
     Default routes (and their two halves) do not count, nor do routes over the network's own bridge.
     """
+    for subnet, way in collisions(network, ways):
+        raise Forbidden(
+            f"invalid pool request: subnet {subnet} overlaps with a route of this host ({way}):"
+            " what it leads to could not be reached any more; choose another subnet, or allow it with"
+            f" -o {ALLOWED}=true"
+        )
+
+
+def collisions(network: Network, ways: Iterable[Way]) -> Iterator[tuple[Subnet, Way]]:
+    """Yield the routes that lead into a subnet of a bridge network, unless the network allows it."""
     if network.option(ALLOWED) in ("1", "true"):
         return
     known = list(ways)
     for subnet in _bridged(network):
         for way in known:
             if way.link != network.bridge and _collide(subnet, way):
-                raise Forbidden(
-                    f"invalid pool request: subnet {subnet} overlaps with a route of this host ({way}):"
-                    " what it leads to could not be reached any more; choose another subnet, or allow it with"
-                    f" -o {ALLOWED}=true"
-                )
+                yield subnet, way
 
 
 def _bridged(network: Network) -> Iterator[Subnet]:

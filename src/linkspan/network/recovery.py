@@ -10,8 +10,7 @@ from pathlib import Path
 
 from linkspan.blueprint.facts import Fact
 from linkspan.blueprint.listeners import Listener
-from linkspan.blueprint.parts import Address, Bridge, Part, SubLink, Sysctl, VethPair
-from linkspan.model.addresses import Interface
+from linkspan.blueprint.parts import Bridge, Part, Sysctl, VethPair
 from linkspan.model.errors import LinkspanError
 from linkspan.model.sandbox import Sandbox
 from linkspan.network.adapters import Filter, Kernel, Proxy
@@ -25,6 +24,7 @@ from linkspan.network.publishing import Publisher
 from linkspan.network.registry import NETWORK, Registry
 from linkspan.network.sandboxes import Sandboxes
 from linkspan.network.settings import NetworkSettings
+from linkspan.network.standing import missing
 from linkspan.network.surroundings import is_mounted
 from linkspan.network.wanted import Wanted
 from linkspan.store.database import Intent
@@ -124,19 +124,8 @@ class Recovery:
 
     def _restore(self, parts: tuple[Part, ...]) -> None:
         """Make a network's bridge, or complete the one that is there."""
-        present = set(self._kernel.host_addresses())
-        missing = tuple(part for part in parts if not self._stands(part, present))
-        if missing:
-            self._kernel.apply(missing)
-
-    def _stands(self, part: Part, present: set[Interface]) -> bool:
-        """Tell whether a link or an address of a network is there already."""
-        match part:
-            case Bridge(name=name) | SubLink(name=name) | VethPair(host_name=name):
-                return self._kernel.link(name) is not None
-            case Address(interface=interface):
-                return interface in present
-        return False
+        if absent := missing(self._kernel, parts):
+            self._kernel.apply(absent)
 
     def _sweep(self, intents: Iterable[Intent]) -> None:
         """Remove links and namespaces that are ours and belong to nothing.
@@ -176,11 +165,11 @@ class Recovery:
         held = {single for listener in self._proxy.listeners() for single in _singles(listener)}
         if stale := [single for single in held if single not in wanted]:
             self._proxy.close(stale)
-        missing: dict[str, list[Listener]] = {}
+        unheld: dict[str, list[Listener]] = {}
         for single, sandbox in wanted.items():
             if single not in held:
-                missing.setdefault(sandbox.container.id, []).append(single)
-        for container_id, listeners in missing.items():
+                unheld.setdefault(sandbox.container.id, []).append(single)
+        for container_id, listeners in unheld.items():
             self._listen_again(self._registry.sandbox(container_id), listeners)
 
     def _listen_again(self, sandbox: Sandbox | None, listeners: list[Listener]) -> None:
