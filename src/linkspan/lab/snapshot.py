@@ -122,12 +122,16 @@ def _socket(line: str) -> str:
     return " ".join([words[0], words[4], who]).strip() if len(words) > 4 else ""
 
 
+_LOOK = re.compile(r"\S*ip6?tables(-\w+)?-save( .*)?")  # the engine looks at the rules now and then
+
+
 def _process(line: str) -> str:
     """Process 1, its cat and our own script are the lab's, not the host's."""
     words = line.split(maxsplit=2)
     if len(words) < 3 or words[0] == "1" or (words[1] == "1" and words[2] == "cat"):
         return ""
-    return "" if words[2] in ("bash -s", COMMANDS["processes"]) else words[2]
+    passing = words[2] in ("bash -s", COMMANDS["processes"]) or _LOOK.fullmatch(words[2])
+    return "" if passing else words[2]
 
 
 CLEANERS: dict[str, Callable[[str], str]] = {
