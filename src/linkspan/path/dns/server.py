@@ -21,7 +21,7 @@ from linkspan.path.dns.zone import Zone, of_family, reverse_address
 
 ADDRESS = "127.0.0.11"
 LOCAL_LIFETIME = 600  # seconds, as Docker's
-VARIANTS = 12  # orders kept of an answer with several addresses
+VARIANTS = 12  # orders kept of an answer with several addresses, at least: each address leads some
 QUEUE = 1 << 20  # bytes of queries that may wait: a burst is no reason to lose some
 SO_RCVBUFFORCE = 33  # include/uapi/asm-generic/socket.h: not bounded by net.core.rmem_max
 STREAM_IDLE = 10.0  # seconds
@@ -237,7 +237,13 @@ def _limit(query: bytes) -> int:
 
 
 def _orders(addresses: list[Address]) -> list[list[Address]]:
-    """Return `addresses` in several random orders: whoever asks again finds another one first."""
+    """Return `addresses` in several orders, each of them first equally often, the rest at random."""
     if len(addresses) < 2:
         return [addresses]
-    return [random.sample(addresses, len(addresses)) for _ in range(VARIANTS)]
+    rounds = -(-VARIANTS // len(addresses))
+    return [_led_by(first, addresses) for first in addresses for _ in range(rounds)]
+
+
+def _led_by(first: Address, addresses: list[Address]) -> list[Address]:
+    others = [address for address in addresses if address != first]
+    return [first, *random.sample(others, len(others))]
