@@ -98,7 +98,10 @@ def _pool_facts(
 
 
 def endpoint_parts(network: Network, endpoint: Endpoint, settings: NetworkSettings) -> tuple[Part, ...]:
-    """Return the veth pair of an endpoint and what belongs on its inner end; default routes are not here."""
+    """Return the veth pair of an endpoint and what belongs on its inner end; default routes are not here.
+
+    Unlike Docker's, its addresses and routes are ours to say alone: a peer may advertise what it likes.
+    """
     pair = VethPair(
         endpoint.host_link,
         endpoint.link,
@@ -109,7 +112,9 @@ def endpoint_parts(network: Network, endpoint: Endpoint, settings: NetworkSettin
         hairpin=not settings.userland_proxy,
         owner=endpoint_owner(endpoint.id, endpoint.container_name),
     )
-    return (pair, *inner_parts(endpoint))
+    key = f"net.ipv6.conf.{endpoint.link}.accept_ra"
+    deaf = (Sysctl(key, "0", endpoint.sandbox, needed=False),) if endpoint.ipv6 else ()
+    return (pair, *deaf, *inner_parts(endpoint))
 
 
 def endpoint_facts(network: Network, endpoint: Endpoint, settings: NetworkSettings) -> tuple[Fact, ...]:

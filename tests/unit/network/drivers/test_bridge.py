@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import ip_address, ip_interface, ip_network
 
 import pytest
@@ -125,6 +126,13 @@ def test_an_endpoint():
     )
     assert attachment.default_route(ENDPOINT, 4) == Route("eth0", ip_address("10.0.0.1"), sandbox="/netns/c1")
     assert attachment.default_route(ENDPOINT, 6).gateway == ip_address("fd00::1")
+
+
+def test_an_endpoint_with_ipv6_is_deaf_to_routers():
+    """Before it has its addresses: a peer with NET_RAW may say that it is a router."""
+    six = replace(ENDPOINT, ipv6=ip_interface("fd00::2/64"))
+    parts = bridge.endpoint_parts(network(pools=POOLS), six, DEFAULT)
+    assert parts[1] == Sysctl("net.ipv6.conf.eth0.accept_ra", "0", "/netns/c1", needed=False)
 
 
 def test_link_local_addresses_and_sysctls_of_an_endpoint():
