@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,8 +17,10 @@ from linkspan.compose.steps import Call, Plan, Step, Wait
 
 #: so many steps at once
 PARALLEL = 16
-#: a container's health is looked at so often, in seconds
+#: a container's state is looked at so often, in seconds
 PAUSE = 0.1
+#: states of a container whose process has ended
+ENDED = ("exited", "dead")
 
 
 class Reporter(Protocol):
@@ -59,7 +64,10 @@ class _Run:
 
     def run(self) -> list[Failure]:
         running: dict[Future[None], Step] = {}
-        with ThreadPoolExecutor(PARALLEL, thread_name_prefix="compose") as pool:
+        with (
+            _interrupted_at_rest() as interrupted,
+            ThreadPoolExecutor(PARALLEL, thread_name_prefix="compose") as pool,
+        ):
             try:
                 while self._waiting or running:
                     for step in self._ready():
@@ -67,8 +75,10 @@ class _Run:
                         running[pool.submit(self._carry_out, step)] = step
                     if not running:
                         break
-                    for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    for future in wait(running, PAUSE, return_when=FIRST_COMPLETED).done:
                         self._settle(future, running.pop(future))
+                    if interrupted.is_set():
+                        raise KeyboardInterrupt
             except BaseException:
                 self._stopping.set()
                 self._waiting.clear()
@@ -114,9 +124,13 @@ class _Run:
             self._healthy(what)
 
     def _completed(self, what: Wait) -> None:
-        code = self._daemon.call("POST", f"/containers/{what.container}/wait")["StatusCode"]
-        if code and what.required:
-            raise Unfulfilled(f"didn't complete successfully: exit {code}")
+        while not self._stopping.is_set():
+            state = self._daemon.get(f"/containers/{what.container}/json")["State"]
+            if state.get("Status") in ENDED:
+                if state["ExitCode"] and what.required:
+                    raise Unfulfilled(f"didn't complete successfully: exit {state['ExitCode']}")
+                return
+            time.sleep(PAUSE)
 
     def _healthy(self, what: Wait) -> None:
         """Until it is healthy, or (asked for by --wait) runs when it has no health check."""
@@ -133,11 +147,30 @@ class _Run:
             time.sleep(PAUSE)
 
 
+@contextmanager
+def _interrupted_at_rest() -> Iterator[threading.Event]:
+    """Note SIGINT instead of raising KeyboardInterrupt anywhere, and raise at the end when it was not heard.
+
+    Raised inside concurrent.futures.wait, it can leave a future locked, and its worker waits forever.
+    """
+    interrupted = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield interrupted
+        return
+    before = signal.signal(signal.SIGINT, lambda number, frame: interrupted.set())
+    try:
+        yield interrupted
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if interrupted.is_set():
+        raise KeyboardInterrupt
+
+
 def _hopeless(state: dict[str, object], health: str) -> str:
     """Why a container will not become healthy, or ""."""
     if health == "unhealthy":
         return "is unhealthy"
-    if state.get("Status") in ("exited", "dead"):
+    if state.get("Status") in ENDED:
         return f"exited ({state.get('ExitCode')})"
     if health == "none":
         return "has no healthcheck configured"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -137,10 +138,32 @@ def test_running_is_enough_for_wait_without_a_health_check():
 
 def test_waiting_for_the_end():
     condition = "service_completed_successfully"
-    assert waited(condition, {"StatusCode": 0}, path="/containers/x/wait") == []
-    failed = waited(condition, {"StatusCode": 2}, path="/containers/x/wait")
-    assert failed[0].reason == "didn't complete successfully: exit 2"
-    assert waited(condition, {"StatusCode": 2}, path="/containers/x/wait", required=False) == []
+    good = health({"Status": "running", "ExitCode": 0}, {"Status": "exited", "ExitCode": 0})
+    assert waited(condition, good) == []
+    bad = health({"Status": "running", "ExitCode": 0}, {"Status": "exited", "ExitCode": 2})
+    assert waited(condition, bad)[0].reason == "didn't complete successfully: exit 2"
+    assert waited(condition, bad, required=False) == []
+
+
+def test_ctrl_c_ends_a_wait_that_would_last_forever():
+    ready = threading.Event()
+
+    def running():
+        ready.set()
+        return {"State": {"Status": "running", "ExitCode": 0}}
+
+    def press():
+        ready.wait(5)
+        signal.raise_signal(signal.SIGINT)
+
+    presser = threading.Thread(target=press)
+    presser.start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            waited("service_completed_successfully", running)
+    finally:
+        presser.join()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_an_interruption_begins_nothing_more():
