@@ -125,7 +125,8 @@ def _until(condition: Callable[[], bool], seconds: float = 5) -> None:
 def test_a_taken_port_is_named_and_nothing_is_kept(isolated: Isolated, tmp_path: Path, protocol: str) -> None:
     def story() -> None:
         with _client(tmp_path) as client:
-            reservation = client.reserve([_listener(protocol, 8005)])
+            taken = [_listener(protocol, 8005)]
+            client.serve(client.reserve(taken))
             wanted = [_listener(protocol, 7000), _listener(protocol, 8000, 8000, 10)]
             with pytest.raises(AddressInUse) as refusal:
                 client.reserve(wanted)
@@ -134,7 +135,7 @@ def test_a_taken_port_is_named_and_nothing_is_kept(isolated: Isolated, tmp_path:
             assert str(refusal.value) == text
             for free in (7000, 8000, 8004, 8006):
                 _bind(protocol, free)
-            client.release(reservation)
+            client.close(taken)
             _bind(protocol, 8005)
 
     isolated(story)
@@ -167,7 +168,7 @@ def test_nothing_is_accepted_before_serve_and_all_after(isolated: Isolated, tmp_
             reservation = client.reserve([_listener("tcp", 8080, target), _listener("udp", 8080, target)])
             early = socket.socket()
             early.settimeout(0.3)
-            with pytest.raises(TimeoutError):
+            with pytest.raises(ConnectionRefusedError):
                 early.connect((HOST, 8080))
             early.close()
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagram:
@@ -176,6 +177,24 @@ def test_nothing_is_accepted_before_serve_and_all_after(isolated: Isolated, tmp_
                     reservation.sockets[1].recv(10)
             client.serve(reservation)
             assert _ask(8080) == b"ping"
+
+    isolated(story)
+
+
+def test_who_listens_on_a_reserved_port_first_has_it(isolated: Isolated, tmp_path: Path) -> None:
+    def story() -> None:
+        with _client(tmp_path) as client, socket.socket() as other:
+            reservation = client.reserve([_listener("tcp", 8079), _listener("tcp", 8080)])
+            other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            other.bind((HOST, 8080))
+            other.listen()
+            with pytest.raises(AddressInUse) as refusal:
+                client.serve(reservation)
+            assert refusal.value.port == 8080
+            client.release(reservation)
+            assert client.listeners() == []
+            with socket.socket() as early, pytest.raises(ConnectionRefusedError):
+                early.connect((HOST, 8079))
 
     isolated(story)
 

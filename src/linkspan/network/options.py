@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import ip_address
 
 from linkspan.model.addresses import Address
@@ -57,15 +58,21 @@ class BridgeOptions:
 
 def bridge_options(network: Network) -> BridgeOptions:
     """Read the options of a bridge network; raises InvalidParameter for a value that cannot be."""
-    given = dict(network.options)
+    return _read(network.options, network.mtu, network.internal)
+
+
+@lru_cache(256)
+def _read(options: tuple[tuple[str, str], ...], mtu: int, internal: bool) -> BridgeOptions:
+    """Read options; remembered, since every published port of every container asks for them."""
+    given = dict(options)
     trusted = given.get(BRIDGE + "trusted_host_interfaces", "")
     return BridgeOptions(
         icc=_flag(given, BRIDGE + "enable_icc", True),
         masquerade=_flag(given, BRIDGE + "enable_ip_masquerade", True),
         inhibit_ipv4=_flag(given, BRIDGE + "inhibit_ipv4", False),
         host_binding=_address(given, BRIDGE + "host_binding_ipv4"),
-        mtu=_mtu(given) or network.mtu or DEFAULT_MTU,
-        modes=(_mode(given, "ipv4", network.internal), _mode(given, "ipv6", network.internal)),
+        mtu=_mtu(given) or mtu or DEFAULT_MTU,
+        modes=(_mode(given, "ipv4", internal), _mode(given, "ipv6", internal)),
         sources=(_address(given, HOST_SOURCE[4]), _address(given, HOST_SOURCE[6])),
         trusted=tuple(name for name in trusted.split(":") if name),
         interface_prefix=given.get(IFACE_PREFIX) or "eth",

@@ -90,7 +90,7 @@ class Publisher:
         undo: Undo,
         former: Sequence[PortBinding] = (),
     ) -> Publication:
-        """Bind the host ports of `requests` with a filter that drops everything; all or nothing.
+        """Bind the host ports of `requests` so that they let nothing in; all or nothing.
 
         `former` are bindings that the sandbox had before: a port that was chosen stays what it was. Raises
         LinkspanError with Docker's texts, followed by who has the port; what was claimed is given back by

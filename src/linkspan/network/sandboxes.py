@@ -1,7 +1,7 @@
 """Sandboxes: a container's namespace built all at once or not at all, and torn down whatever fails.
 
-The order fails closed: addresses and names, the intent in the store, host sockets bound with everything
-dropped, namespace and links, all firewall facts in one transaction, the proxy serving, the commit.
+The order fails closed: addresses and names, the intent in the store, host sockets bound but closed to all,
+namespace and links, all firewall facts in one transaction, the proxy serving, the commit.
 """
 
 from __future__ import annotations

@@ -52,21 +52,21 @@ class ProxyClient:
         return sockets.reserve(listeners, hold_only=not self._userland_proxy)
 
     def serve(self, reservation: Reservation) -> None:
-        """Hand the sockets over to the process and let packets in; the caller's copies are closed.
+        """Let packets in and hand the sockets over to the process; the caller's copies are closed.
 
-        After an error the reservation stands as before. Raises Unavailable when the process cannot be
-        started or refuses.
+        Raises Unavailable when the process cannot be started or refuses, AddressInUse when another program
+        was first to listen: then the reservation is to be released.
         """
         verb = "add hold" if reservation.hold_only else "add relay"
         entries = _entries(reservation.listeners)
         descriptors = [held.fileno() for held in reservation.sockets]
+        reservation.open()
         with self._lock:
             try:
                 self._hand_over(verb, entries, descriptors)
             except BaseException:
                 self._tell("close", entries)
                 raise
-            reservation.open_filters()
         reservation.close()
 
     def release(self, reservation: Reservation) -> None:

@@ -8,10 +8,12 @@ import errno
 import resource
 import socket
 import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from linkspan.blueprint.listeners import Listener
+from linkspan.model.addresses import Address
 from linkspan.model.errors import LinkspanError
 from linkspan.path.proxy.limits import raise_descriptor_limit
 
@@ -24,6 +26,14 @@ BACKLOG = 4096
 QUEUE = 1 << 20  # bytes of datagrams that may wait while others are served
 KEEPALIVE_IDLE = 30  # seconds; Go's net package, and so docker-proxy, probes its peers too
 KEEPALIVE_INTERVAL = 15
+
+STREAM = socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
+DATAGRAMS = socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
+KINDS = {
+    "tcp": (STREAM, socket.IPPROTO_TCP),
+    "udp": (DATAGRAMS, socket.IPPROTO_UDP),
+    "sctp": (STREAM, IPPROTO_SCTP),
+}
 
 _DROP_ALL = array.array("B", struct.pack("=HBBI", 0x06, 0, 0, 0))  # BPF_RET | BPF_K, 0 bytes
 _DROP_ALL_PROGRAM = struct.pack("@HP", 1, _DROP_ALL.buffer_info()[0])  # struct sock_fprog
@@ -46,16 +56,28 @@ def described(listener: Listener, port: int) -> str:
 
 @dataclass(slots=True)
 class Reservation:
-    """Bound sockets that drop everything until served; `listeners` say what they are for, in order."""
+    """Bound sockets that let nothing in until opened; `listeners` say what they are for, in order.
+
+    Streams do not listen yet, so the kernel refuses every connect; datagrams meet a filter that drops them.
+    """
 
     listeners: tuple[Listener, ...]
     hold_only: bool = False
     sockets: list[socket.socket] = field(default_factory=list)
 
-    def open_filters(self) -> None:
-        """Let packets through to the sockets; those that only hold a port stay closed to all."""
-        for held in () if self.hold_only else self.sockets:
-            held.setsockopt(socket.SOL_SOCKET, SO_DETACH_FILTER, 0)
+    def open(self) -> None:
+        """Let packets through to the sockets; those that only hold a port stay closed to all.
+
+        Raises AddressInUse when another program has begun to listen on a port in the meantime.
+        """
+        if self.hold_only:
+            return
+        for (listener, port), held in zip(_ports(self.listeners), self.sockets, strict=True):
+            if listener.protocol == "udp":
+                held.setsockopt(socket.SOL_SOCKET, SO_DETACH_FILTER, 0)
+            else:
+                with _explained(listener, port):
+                    held.listen(BACKLOG)
 
     def close(self) -> None:
         """Close this process's copies of the sockets."""
@@ -65,7 +87,7 @@ class Reservation:
 
 
 def reserve(listeners: Sequence[Listener], hold_only: bool = False) -> Reservation:
-    """Bind and listen on every port of `listeners` in the calling thread's network namespace, or on none.
+    """Bind every port of `listeners` in the calling thread's network namespace, or none.
 
     With `hold_only` the sockets only keep others off the ports (see `_hold`). Raises AddressInUse, or OSError
     that names the port (no such address, no permission, no SCTP in this kernel, too many open files).
@@ -87,23 +109,35 @@ def _ports(listeners: Sequence[Listener]) -> Iterator[tuple[Listener, int]]:
 
 
 def _bound(listener: Listener, port: int, hold_only: bool) -> socket.socket:
-    try:
-        return _with_descriptors(lambda: _bind(listener, port, hold_only))
-    except OSError as error:
+    with _explained(listener, port):
+        try:
+            return _bind(listener, port, hold_only)
+        except OSError as error:
+            # The limit is raised only when it is met: what this process starts inherits it.
+            before = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+            if error.errno != errno.EMFILE or raise_descriptor_limit() <= before:
+                raise
+            return _bind(listener, port, hold_only)
+
+
+class _explained:
+    """Makes an OSError name the host port. A class: a generator per port would cost as much as the socket."""
+
+    __slots__ = ("_listener", "_port")
+
+    def __init__(self, listener: Listener, port: int) -> None:
+        self._listener = listener
+        self._port = port
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if not isinstance(error, OSError):
+            return
         if error.errno == errno.EADDRINUSE:
-            raise AddressInUse(listener, port) from error
-        raise OSError(error.errno, _refusal(listener, port, error)) from error
-
-
-def _with_descriptors(bind: Callable[[], socket.socket]) -> socket.socket:
-    """Raise the limit of open files only when it is met: what this process starts inherits it."""
-    try:
-        return bind()
-    except OSError as error:
-        before = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-        if error.errno != errno.EMFILE or raise_descriptor_limit() <= before:
-            raise
-        return bind()
+            raise AddressInUse(self._listener, self._port) from error
+        raise OSError(error.errno, _refusal(self._listener, self._port, error)) from error
 
 
 def _refusal(listener: Listener, port: int, error: OSError) -> str:
@@ -118,26 +152,28 @@ def _refusal(listener: Listener, port: int, error: OSError) -> str:
 
 def _bind(listener: Listener, port: int, hold_only: bool) -> socket.socket:
     family = socket.AF_INET6 if listener.host_address.version == 6 else socket.AF_INET
-    kind, protocol = {
-        "tcp": (socket.SOCK_STREAM, socket.IPPROTO_TCP),
-        "udp": (socket.SOCK_DGRAM, socket.IPPROTO_UDP),
-        "sctp": (socket.SOCK_STREAM, IPPROTO_SCTP),
-    }[listener.protocol]
-    made = socket.socket(family, kind | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC, protocol)
+    kind, protocol = KINDS[listener.protocol]
+    made = socket.socket(family, kind, protocol)
     try:
-        made.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, _DROP_ALL_PROGRAM)
+        if hold_only or kind == DATAGRAMS:
+            made.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, _DROP_ALL_PROGRAM)
         if family == socket.AF_INET6:
             made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         _prepare(made, listener)
-        made.bind((str(listener.host_address), port))
-        if listener.protocol != "udp":
+        made.bind((_text(listener.host_address), port))
+        if hold_only and kind == STREAM:
             made.listen(BACKLOG)
-            if hold_only:
-                _hold(made)
+            _hold(made)
     except BaseException:
         made.close()
         raise
     return made
+
+
+@lru_cache(256)
+def _text(address: Address) -> str:
+    """A thousand ports have a few addresses, and writing one takes longer than finding it."""
+    return str(address)
 
 
 def _prepare(made: socket.socket, listener: Listener) -> None:
