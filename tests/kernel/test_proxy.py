@@ -22,6 +22,7 @@ from linkspan.blueprint.listeners import Listener
 from linkspan.path.proxy import datagrams
 from linkspan.path.proxy.client import ProxyClient
 from linkspan.path.proxy.loop import Loop
+from linkspan.path.proxy.sources import Sources
 
 Isolated = Callable[..., Any]
 HOST = "127.0.0.1"
@@ -493,7 +494,7 @@ def test_udp_sessions_end_when_they_are_idle(isolated: Isolated, monkeypatch: py
         published = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         published.bind((HOST, 5353))
         with _datagram_server() as (target, peers), _datagrams() as busy, _datagrams() as idle:
-            door = datagrams.DatagramDoor(loop, published, (HOST, target))
+            door = datagrams.DatagramDoor(loop, published, (HOST, target), Sources(""))
             before = len(list(Path("/proc/self/fd").iterdir()))
             idle.sendto(b"once", (HOST, 5353))
             started = time.monotonic()

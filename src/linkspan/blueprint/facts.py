@@ -64,7 +64,8 @@ class Publish:
     """`count` host ports from `host_port` on `host_address` (unspecified: any) lead to the endpoint.
 
     `nat` false only opens the port in the filter (routed mode). `own_bridge` true translates packets from the
-    endpoint's own bridge too (userland-proxy=false).
+    endpoint's own bridge too (userland-proxy=false). `sources` are who may come, besides the host itself;
+    empty means everybody. They are of the endpoint's family; `restricted` is true also when none is.
     """
 
     protocol: str
@@ -76,6 +77,8 @@ class Publish:
     count: int = 1
     nat: bool = True
     own_bridge: bool = False
+    sources: tuple[Subnet, ...] = ()
+    restricted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from linkspan.model.addresses import Address
+from linkspan.model.addresses import Address, Subnet
 
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """`count` sockets on `host_address` from `host_port`; connections go on to `target_address`."""
+    """`count` sockets on `host_address` from `host_port`; connections go on to `target_address`.
+
+    `sources` are who may connect besides the host itself; empty means everybody.
+    """
 
     protocol: str
     host_address: Address
@@ -17,3 +20,4 @@ class Listener:
     target_address: Address
     target_port: int
     count: int = 1
+    sources: tuple[Subnet, ...] = ()

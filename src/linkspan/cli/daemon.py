@@ -103,6 +103,11 @@ def _agree(options: Options) -> None:
         )
     if options.text("bridge") and (options.text("bip") or options.text("bip6")):
         raise UsageError("You specified -b & --bip, mutually exclusive options. Please specify only one")
+    if options.on("respect-host-firewall") and not options.on("userland-proxy"):
+        raise UsageError(
+            "You specified --userland-proxy=false with --respect-host-firewall. The proxy's sockets are what"
+            " the host's INPUT rules apply to. Please leave one of them out"
+        )
     if not options.on("icc") and not options.on("iptables"):
         raise UsageError(
             "You specified --iptables=false with --icc=false. ICC=false uses iptables to function."
@@ -220,6 +225,7 @@ def _network(reader: Reader) -> NetworkSettings:
         allow_direct_routing=options.on("allow-direct-routing"),
         accept_fwmark=reader.one("bridge-accept-fwmark", daemon_values.fwmark) or "",
         default_network_options=reader.all("default-network-opt", daemon_values.network_option),
+        respect_host_firewall=options.on("respect-host-firewall"),
         exec_root=reader.path("exec-root"),
     )
 

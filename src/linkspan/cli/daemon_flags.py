@@ -52,6 +52,11 @@ MEANT = (
     Flag("userland-proxy", "Relay loopback and hairpin connections in user space", "bool", default=True),
     Flag("allow-direct-routing", "Let other hosts route to published ports of containers", "bool"),
     Flag("bridge-accept-fwmark", "Let packets with this mark, or mark/mask, through to containers"),
+    Flag(
+        "respect-host-firewall",
+        "Published ports obey the INPUT rules of the host (served by the proxy)",
+        "bool",
+    ),
     Flag("ip-forward-no-drop", "Taken for granted: the policy of FORWARD is never changed", "bool"),
     Flag("firewall-backend", "iptables, nftables, or auto (iptables where installed)", default="auto"),
     Flag("dns", "Name server of containers", "list"),

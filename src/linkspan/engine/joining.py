@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from linkspan.model.allow_lists import restricted
 from linkspan.model.container import Container
 from linkspan.model.network import EndpointRequest
 from linkspan.model.port_grammar import publish_requests, split_port
@@ -22,13 +23,14 @@ def identity(container: Container) -> ContainerIdentity:
 
 
 def published(container: Container) -> tuple[PublishRequest, ...]:
-    """Return the ports to publish; raises InvalidParameter for bad grammar."""
+    """Return the ports to publish, and to whom; raises InvalidParameter for bad grammar."""
     host, config = container.host_config, container.config
-    return publish_requests(
+    requests = publish_requests(
         host.get("PortBindings") or {},
         tuple(config.get("ExposedPorts") or ()),
         bool(host.get("PublishAllPorts")),
     )
+    return restricted(requests, config.get("Labels") or {})
 
 
 def sandbox_request(container: Container) -> SandboxRequest:

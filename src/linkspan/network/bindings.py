@@ -35,6 +35,8 @@ def _order(binding: PortBinding) -> tuple[str, int, int, int, int]:
 
 def _continues(run: PortBinding, following: PortBinding) -> bool:
     """Tell whether `following` goes on where `run` ends; host port 0 (routed mode) is no port at all."""
+    if run.sources != following.sources:
+        return False
     host_port = run.host_port + run.count if run.host_port else 0
     return (run.protocol, run.host_address, host_port, run.container_port + run.count) == (
         following.protocol,
@@ -49,18 +51,19 @@ def publish_facts(
 ) -> tuple[Fact, ...]:
     """Return the firewall facts of the published ports of one endpoint.
 
-    A binding of the family that the endpoint lacks has none: it lives by the proxy alone.
+    A binding of the family that the endpoint lacks has none: it lives by the proxy alone. So do all of them
+    where the host's own firewall is respected: they are ports of the host then, and its INPUT rules decide.
     """
     options = bridge_options(network)
     return tuple(
         fact
         for binding in bindings
-        for fact in _binding_facts(network.bridge, options, endpoint, binding, not settings.userland_proxy)
+        for fact in _binding_facts(network.bridge, options, endpoint, binding, settings)
     )
 
 
 def _binding_facts(
-    bridge: str, options: BridgeOptions, endpoint: Endpoint, binding: PortBinding, own_bridge: bool
+    bridge: str, options: BridgeOptions, endpoint: Endpoint, binding: PortBinding, settings: NetworkSettings
 ) -> Iterator[Fact]:
     host = binding.host_address
     target = _own_address(endpoint, host.version)
@@ -68,6 +71,9 @@ def _binding_facts(
         return
     if host.version == 4 and host.is_loopback:
         yield LoopbackOnly(binding.protocol, host, binding.host_port, binding.count)
+    routed = options.mode(host.version) == "routed"
+    if settings.respect_host_firewall and not routed:
+        return
     yield Publish(
         binding.protocol,
         host,
@@ -76,8 +82,10 @@ def _binding_facts(
         binding.container_port,
         bridge,
         binding.count,
-        nat=options.mode(host.version) != "routed",
-        own_bridge=own_bridge,
+        nat=not routed,
+        own_bridge=not settings.userland_proxy,
+        sources=tuple(source for source in binding.sources if source.version == host.version),
+        restricted=bool(binding.sources),
     )
 
 
@@ -90,7 +98,7 @@ def listeners(network: Network, endpoint: Endpoint, bindings: Iterable[PortBindi
     """Return the host sockets of the published ports of one endpoint, with where the proxy leads them."""
     options = bridge_options(network)
     return tuple(
-        Listener(b.protocol, b.host_address, b.host_port, target, b.container_port, b.count)
+        Listener(b.protocol, b.host_address, b.host_port, target, b.container_port, b.count, b.sources)
         for b in bindings
         if options.mode(b.host_address.version) != "routed"
         and (target := proxy_target(endpoint, b.host_address))

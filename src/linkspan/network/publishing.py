@@ -10,7 +10,7 @@ from typing import Any
 
 from linkspan.blueprint.listeners import Listener
 from linkspan.model.addresses import Address
-from linkspan.model.errors import LinkspanError
+from linkspan.model.errors import InvalidParameter, LinkspanError
 from linkspan.model.network import Network
 from linkspan.model.ports import PortBinding, PublishRequest
 from linkspan.model.sandbox import Sandbox
@@ -27,6 +27,10 @@ from linkspan.path.proxy.client import AddressInUse
 ANY4 = IPv4Address("0.0.0.0")
 ANY6 = IPv6Address("::")
 ATTEMPTS = 10
+UNPROTECTED = (
+    "network {} is in gateway mode nat-unprotected, where every port is open to whoever routes to it, so an"
+    " allow-list of port {} would not hold: use mode nat or routed"
+)
 
 
 @dataclass(slots=True)
@@ -50,10 +54,12 @@ class Claim:
 
     def bindings(self) -> Iterable[PortBinding]:
         """Yield a binding for each address; what is only opened has host port 0."""
-        for address in self.addresses:
-            yield PortBinding(self.request.protocol, address, self.port, self.request.container_port)
-        for address in self.routed:
-            yield PortBinding(self.request.protocol, address, 0, self.request.container_port)
+        request = self.request
+        ports = [(address, self.port) for address in self.addresses]
+        for address, port in (*ports, *((address, 0) for address in self.routed)):
+            yield PortBinding(
+                request.protocol, address, port, request.container_port, sources=request.sources
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +128,8 @@ class Publisher:
         default = self._default_address(first.network)
         claims = []
         for request in dict.fromkeys(requests):
+            if request.sources and "nat-unprotected" in modes.values():
+                raise InvalidParameter(UNPROTECTED.format(first.network.name, request.container_port))
             chosen = request.host_address or default
             addresses = [
                 address

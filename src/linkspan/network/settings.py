@@ -26,7 +26,8 @@ class NetworkSettings:
     address of a publish that names none; None means all of them, both families. `ipv6` gives the default
     bridge a second family; `bip6` and its companions say nothing without it, as in Docker. `accept_fwmark` is
     "mark" or "mark/mask". `default_network_options` are (driver, key, value) for networks that do not say
-    `key` themselves. `exec_root` holds the `netns` directory.
+    `key` themselves. `respect_host_firewall` leaves published ports to the proxy, and so to the host's INPUT
+    rules. `exec_root` holds the `netns` directory.
     """
 
     bridge: str = ""
@@ -50,6 +51,7 @@ class NetworkSettings:
     allow_direct_routing: bool = False
     accept_fwmark: str = ""
     default_network_options: tuple[tuple[str, str, str], ...] = ()
+    respect_host_firewall: bool = False
     exec_root: Path = Path("/run/linkspan")
 
     @property

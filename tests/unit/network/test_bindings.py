@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address, ip_interface
+from ipaddress import ip_address, ip_interface, ip_network
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -92,3 +92,39 @@ def test_ipv4_loopback_is_guarded_before_it_is_opened():
     both = endpoint(ipv6="fd00::2/64")
     facts = publish_facts(network(), both, [PortBinding("tcp", LO6, 80, 80)], NetworkSettings())
     assert [type(fact) for fact in facts] == [Publish]
+
+
+def test_runs_end_where_others_may_come():
+    ten = (ip_network("10.0.0.0/8"),)
+    bindings = [PortBinding("tcp", ANY4, 8000 + n, 80 + n, sources=ten if n < 2 else ()) for n in range(3)]
+    assert collapse(bindings) == (
+        PortBinding("tcp", ANY4, 8000, 80, 2, ten),
+        PortBinding("tcp", ANY4, 8002, 82),
+    )
+
+
+def test_each_family_has_its_own_sources_and_the_proxy_all():
+    sources = (ip_network("10.0.0.0/8"),)
+    bindings = [PortBinding("tcp", address, 8080, 80, 1, sources) for address in (ANY4, ANY6)]
+    four, six = publish_facts(network(), endpoint(ipv6="fd00::2/64"), bindings, NetworkSettings())
+    assert (four.sources, four.restricted) == (sources, True)
+    assert (six.sources, six.restricted) == ((), True)
+    assert [each.sources for each in listeners(network(), endpoint(ipv6="fd00::2/64"), bindings)] == [
+        sources,
+        sources,
+    ]
+
+
+def test_where_the_hosts_firewall_is_respected_nothing_is_translated():
+    """Ports of loopback are guarded as ever, and routed ports are none of the host's."""
+    respectful = NetworkSettings(respect_host_firewall=True)
+    bindings = [PortBinding("tcp", address, 8080, 80) for address in (ANY4, LO4)]
+    assert publish_facts(network(), endpoint(ipv6="fd00::2/64"), bindings, respectful) == (
+        LoopbackOnly("tcp", LO4, 8080),
+    )
+    assert len(listeners(network(), endpoint(ipv6="fd00::2/64"), bindings)) == 2
+    routed = [PortBinding("tcp", ANY4, 0, 80)]
+    assert [
+        type(fact)
+        for fact in publish_facts(network("routed"), endpoint(ipv6="fd00::2/64"), routed, respectful)
+    ] == [Publish]

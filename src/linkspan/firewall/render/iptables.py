@@ -17,6 +17,7 @@ No rule counts on the policy of FORWARD. Sources: Docker 20.10 and 28 as they wr
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from ipaddress import IPv6Network
 from typing import Any
 
 from linkspan.blueprint.facts import (
@@ -32,6 +33,8 @@ from linkspan.blueprint.facts import (
 )
 from linkspan.firewall.render.rules import FILTER, INSERT, MANGLE, NAT, RAW, USER_CHAIN, Rule
 from linkspan.model.addresses import Address
+
+LINK_LOCAL = IPv6Network("fe80::/10")
 
 
 def render(facts: Iterable[Fact]) -> list[Rule]:
@@ -140,7 +143,7 @@ def _publish(fact: Publish) -> list[Rule]:
     family, endpoint = fact.endpoint_address.version, _host(fact.endpoint_address)
     inner = _match(fact.protocol, fact.container_port, fact.count)
     opened = f"-d {endpoint} ! -i {fact.bridge} -o {fact.bridge} {inner} -j ACCEPT"
-    rules = [Rule(family, FILTER, "DOCKER", opened, INSERT)]
+    rules = [Rule(family, FILTER, "DOCKER", source + opened, INSERT) for source in _sources(fact)]
     if fact.protocol == "sctp":
         filled = (
             f"-p sctp -m sctp --sport {_ports(fact.container_port, fact.count)} -j CHECKSUM --checksum-fill"
@@ -149,25 +152,57 @@ def _publish(fact: Publish) -> list[Rule]:
     if fact.nat:
         hairpin = f"-s {endpoint} -d {endpoint} {inner} -j MASQUERADE"
         rules.append(Rule(family, NAT, "POSTROUTING", hairpin))
-        rules.append(Rule(family, NAT, "DOCKER", _dnat(fact)))
+        rules += (Rule(family, NAT, "DOCKER", text) for text in _translations(fact))
     return rules
 
 
-def _dnat(fact: Publish) -> str:
-    """A run of ports names NAT's base port, so that every port finds its own (also when shifted)."""
-    words = ["! -s fe80::/10"] if fact.endpoint_address.version == 6 else []
+def _sources(fact: Publish) -> list[str]:
+    """Return how a rule for each source that may come begins; one without words stands for everybody."""
+    if not fact.restricted:
+        return [""]
+    return [f"-s {source} " if source.prefixlen else "" for source in fact.sources]
+
+
+def _translations(fact: Publish) -> list[str]:
+    """Link-local peers are led to the proxy in IPv6: they are of no use behind a translation.
+
+    The host itself may come whatever the list of sources says; nobody else can have its addresses.
+    """
+    target = _target(fact)
+    foreign = "! -s fe80::/10 " if fact.endpoint_address.version == 6 else ""
+    if not fact.restricted:
+        return [f"{foreign}{_at_host(fact)} {target}"]
+    rules = [f"{foreign}{_at_host(fact)} -m addrtype --src-type LOCAL {target}"]
+    six = [source for source in fact.sources if isinstance(source, IPv6Network)]
+    if any(source.prefixlen and LINK_LOCAL.subnet_of(source) for source in six):
+        rules.append(f"-s {LINK_LOCAL} {_at_host(fact)} -j RETURN")
+    useless = [source for source in six if source.subnet_of(LINK_LOCAL)]
+    for source in fact.sources:
+        if source not in useless:
+            rules.append(f"{f'-s {source} ' if source.prefixlen else foreign}{_at_host(fact)} {target}")
+    return rules
+
+
+def _at_host(fact: Publish) -> str:
+    """Return the words for a packet to the host's ports."""
+    words = []
     if not fact.host_address.is_unspecified:
         words.append(f"-d {_host(fact.host_address)}")
     if not fact.own_bridge:
         words.append(f"! -i {fact.bridge}")
     words.append(_match(fact.protocol, fact.host_port, fact.count))
+    return " ".join(words)
+
+
+def _target(fact: Publish) -> str:
+    """A run of ports names NAT's base port, so that every port finds its own (also when shifted)."""
     address = (
         f"[{fact.endpoint_address}]" if fact.endpoint_address.version == 6 else f"{fact.endpoint_address}"
     )
     target = f"{address}:{fact.container_port}"
     if fact.count > 1:
         target += f"-{fact.container_port + fact.count - 1}/{fact.host_port}"
-    return " ".join([*words, f"-j DNAT --to-destination {target}"])
+    return f"-j DNAT --to-destination {target}"
 
 
 def _direct_access_drop(fact: DirectAccessDrop) -> list[Rule]:

@@ -136,11 +136,44 @@ def _publish(fact: Publish) -> list[Element]:
     if host.version != endpoint.version:
         return []
     sets, inner = SETS[endpoint.version], endpoint.packed
-    elements = _ports(sets, "open", inner, fact.protocol, fact.container_port, fact.count)
+    if fact.restricted:
+        elements = _opened_for_some(sets, fact, inner)
+    else:
+        elements = _ports(sets, "open", inner, fact.protocol, fact.container_port, fact.count)
     if fact.nat:
         elements.append(Element(sets["itself"], inner + inner))
-        elements += _translations(sets, fact, b"" if host.is_unspecified else host.packed, inner)
+        translations = _restricted_translations if fact.restricted else _translations
+        elements += translations(sets, fact, b"" if host.is_unspecified else host.packed, inner)
     return elements
+
+
+def _opened_for_some(sets: dict[str, Set], fact: Publish, inner: bytes) -> list[Element]:
+    """Port by port: intervals of two runs that overlap would be refused."""
+    return [
+        Element(sets["open_from"], low + inner + port, high + inner + port)
+        for low, high in map(_ends, fact.sources)
+        for port, _ in _singles(fact.protocol, fact.container_port, fact.count)
+    ]
+
+
+def _restricted_translations(sets: dict[str, Set], fact: Publish, host: bytes, inner: bytes) -> list[Element]:
+    """The host itself may come whatever the list of sources says; nobody else can have its addresses."""
+    first, last = (host, host) if host else (bytes(len(inner)), b"\xff" * len(inner))
+    shift = fact.container_port - fact.host_port
+    elements = []
+    for port, number in _singles(fact.protocol, fact.host_port, fact.count):
+        target = inner + _NUMBER.pack(number + shift)
+        elements.append(Element(sets["ports_own"], first + port, last + port, target))
+        elements += (
+            Element(sets["ports_from"], low + first + port, high + last + port, target)
+            for low, high in map(_ends, fact.sources)
+        )
+    return elements
+
+
+def _singles(protocol: str, port: int, count: int) -> list[tuple[bytes, int]]:
+    """Return each port of a run as a key's field, and its number."""
+    return [(_run(protocol, number, 1)[0], number) for number in range(port, port + count)]
 
 
 def _translations(sets: dict[str, Set], fact: Publish, host: bytes, inner: bytes) -> list[Element]:

@@ -21,6 +21,7 @@ MARK = "made by Linkspan; your own rules belong into the chain user"
 
 USER = "user"
 _PORT = "inet_proto . inet_service"
+_ANY_PORT = "meta l4proto { tcp, udp, sctp }"  # nft wants it said before a map of intervals leads to a port
 _INTERVAL, _COUNTER = "interval", "counter"
 
 _SETS = (
@@ -34,6 +35,15 @@ _SETS = (
     ("ports_any", _PORT, "ADDRESS . inet_service", "", "published on every host address"),
     ("ranges", f"ADDRESS . {_PORT}", "ADDRESS", _INTERVAL, "as ports: runs that keep their numbers"),
     ("ranges_any", _PORT, "ADDRESS", _INTERVAL, "as ports_any: runs that keep their numbers"),
+    (
+        "ports_own",
+        f"ADDRESS . {_PORT}",
+        "ADDRESS . inet_service",
+        _INTERVAL,
+        "restricted, for the host itself",
+    ),
+    ("ports_from", f"ADDRESS . ADDRESS . {_PORT}", "ADDRESS . inet_service", _INTERVAL, "by who may come"),
+    ("open_from", f"ADDRESS . ADDRESS . {_PORT}", "", _INTERVAL, "as open_ports, by who may come"),
     ("open_ports", f"ADDRESS . {_PORT}", "", "", "endpoint ports open to the outside"),
     ("open_ranges", f"ADDRESS . {_PORT}", "", _INTERVAL, "endpoint ports open to the outside"),
     ("bridges", "ifname", "", "", "networks with a way out"),
@@ -77,6 +87,8 @@ _CHAINS = {
     "publish": (
         "",
         "OTHER_LINK",
+        f"fib saddr type local {_ANY_PORT} dnat to IP daddr . meta l4proto . th dport map @ports_own",
+        f"{_ANY_PORT} dnat to IP saddr . IP daddr . meta l4proto . th dport map @ports_from",
         "dnat to IP daddr . meta l4proto . th dport map @ports",
         "dnat to meta l4proto . th dport map @ports_any",
         "dnat to IP daddr . meta l4proto . th dport map @ranges",
@@ -99,6 +111,7 @@ _CHAINS = {
         "iifname . oifname @same goto linked",
         "IP daddr . meta l4proto . th dport @open_ports accept",
         "IP daddr . meta l4proto . th dport @open_ranges accept",
+        "IP saddr . IP daddr . meta l4proto . th dport @open_from accept",
         "meta l4proto ICMP oifname @routed accept",
         "oifname vmap @default",
     ),

@@ -9,11 +9,11 @@ import socket
 import threading
 from collections.abc import Sequence
 from functools import lru_cache
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 from linkspan.blueprint.listeners import Listener
-from linkspan.model.addresses import Address
+from linkspan.model.addresses import Address, Subnet
 from linkspan.model.errors import Unavailable
 from linkspan.path.proxy import sockets, spawn
 from linkspan.path.proxy.sockets import AddressInUse, Reservation
@@ -65,7 +65,7 @@ class ProxyClient:
             try:
                 self._hand_over(verb, entries, descriptors)
             except BaseException:
-                self._tell("close", entries)
+                self._tell("close", _nameless(entries))
                 raise
         reservation.close()
 
@@ -76,7 +76,7 @@ class ProxyClient:
     def close(self, listeners: Sequence[Listener]) -> None:
         """Free the ports of `listeners` and end their sessions before this returns; unknown ones are fine."""
         with self._lock:
-            self._tell("close", _entries(listeners))
+            self._tell("close", _nameless(_entries(listeners)))
 
     def listeners(self) -> list[Listener]:
         """Return what the running process holds, runs of ports joined; empty when there is no process."""
@@ -230,9 +230,15 @@ def _entries(listeners: Sequence[Listener]) -> list[Entry]:
             _text(listener.target_address),
             listener.target_port,
             listener.count,
+            ",".join(map(str, listener.sources)),
         )
         for listener in listeners
     ]
+
+
+def _nameless(entries: list[Entry]) -> list[Entry]:
+    """Return entries without their sources: a port is closed for all, and many fit into one message."""
+    return [(*entry[:6], "") for entry in entries]
 
 
 @lru_cache(256)
@@ -241,8 +247,12 @@ def _text(address: Address) -> str:
     return str(address)
 
 
+def _sources(text: str) -> tuple[Subnet, ...]:
+    return tuple(map(ip_network, text.split(","))) if text else ()
+
+
 def _listeners(entries: list[Entry]) -> list[Listener]:
     return [
-        Listener(protocol, ip_address(host), port, ip_address(target), target_port, count)
-        for protocol, host, port, target, target_port, count in entries
+        Listener(protocol, ip_address(host), port, ip_address(target), target_port, count, _sources(sources))
+        for protocol, host, port, target, target_port, count, sources in entries
     ]

@@ -10,11 +10,11 @@ from linkspan.path.proxy.doors import Doors
 from linkspan.path.proxy.loop import Loop
 from linkspan.path.proxy.wire import (
     DESCRIPTORS_PER_MESSAGE,
-    ENTRIES_PER_MESSAGE,
     MESSAGE_SIZE,
     Entry,
     decode,
     encode,
+    page,
 )
 
 LOOK_INTERVAL = 3.0  # seconds, only while no daemon is connected
@@ -112,8 +112,9 @@ class Control:
 
     def _list(self, offset: int) -> bytes:
         entries = self._doors.listed()
-        end = offset + ENTRIES_PER_MESSAGE
-        return encode(f"ok {end if end < len(entries) else 0}", entries[offset:end])
+        shown = page(entries, offset)
+        end = offset + len(shown)
+        return encode(f"ok {end if end < len(entries) else 0}", shown)
 
 
 def _descriptors(ancillary: list[tuple[int, int, bytes]]) -> list[int]:

@@ -6,6 +6,7 @@ import _socket
 from collections.abc import Callable
 
 from linkspan.path.proxy.loop import Loop
+from linkspan.path.proxy.sources import Sources
 
 IDLE = 90.0  # seconds, as docker-proxy's UDPConnTrackTimeout
 SWEEP_INTERVAL = 1.0  # seconds at least between two looks at all sessions
@@ -35,8 +36,9 @@ class Client:
 class DatagramDoor:
     """A published UDP port: gives each client (and each of our addresses it writes to) a session."""
 
-    def __init__(self, loop: Loop, sock: _socket.socket, target: tuple[str, int]) -> None:
+    def __init__(self, loop: Loop, sock: _socket.socket, target: tuple[str, int], sources: Sources) -> None:
         self._loop = loop
+        self._sources = sources
         self._sock = sock
         self._target = target
         self._family = _socket.AF_INET6 if ":" in target[0] else _socket.AF_INET
@@ -62,7 +64,17 @@ class DatagramDoor:
     def _client(self, peer: Peer, ancillary: Ancillary) -> Client | None:
         arrival = ancillary[0][2] if ancillary else b""
         client = self._clients.get((peer, arrival))
-        return client or self._new_client(peer, arrival)
+        if client or not self._sources.admit(str(peer[0]), self._local(arrival)):
+            return client
+        return self._new_client(peer, arrival)
+
+    def _local(self, arrival: bytes) -> str:
+        """Return which of our addresses a datagram came to."""
+        if len(arrival) == 12:
+            return _socket.inet_ntop(_socket.AF_INET, arrival[4:8])
+        if len(arrival) == 20:
+            return _socket.inet_ntop(_socket.AF_INET6, arrival[:16])
+        return str(self._sock.getsockname()[0])
 
     def _new_client(self, peer: Peer, arrival: bytes) -> Client | None:
         target = self._connected()

@@ -7,6 +7,7 @@ import errno
 
 from linkspan.path.proxy.datagrams import DatagramDoor
 from linkspan.path.proxy.loop import Loop
+from linkspan.path.proxy.sources import Sources
 from linkspan.path.proxy.streams import RESET_ON_CLOSE, Session, Streams
 from linkspan.path.proxy.wire import Entry
 
@@ -34,7 +35,10 @@ class HeldDoor:
 class StreamDoor:
     """A published TCP or SCTP port: accepts, connects to the target, and owns the sessions that follow."""
 
-    def __init__(self, streams: Streams, sock: _socket.socket, protocol: str, target: Target) -> None:
+    def __init__(
+        self, streams: Streams, sock: _socket.socket, protocol: str, target: Target, sources: Sources
+    ) -> None:
+        self._sources = sources
         self._streams = streams
         self._sock = sock
         self._protocol = PROTOCOLS[protocol]
@@ -48,7 +52,7 @@ class StreamDoor:
     def _on_connection(self, _mask: int) -> None:
         for _ in range(ACCEPTS_PER_TURN):
             try:
-                descriptor, _peer = self._sock._accept()  # type: ignore[attr-defined]
+                descriptor, peer = self._sock._accept()  # type: ignore[attr-defined]
             except BlockingIOError:
                 return
             except OSError as error:
@@ -58,7 +62,10 @@ class StreamDoor:
                 continue  # the client has gone meanwhile
             client = _socket.socket(self._family, _socket.SOCK_STREAM, self._protocol, descriptor)
             client.setblocking(False)
-            self._relay(client)
+            if not self._sources.restricted or self._sources.admit(peer[0], client.getsockname()[0]):
+                self._relay(client)
+            else:
+                _reset(client)
             if descriptor >= self._streams.loop.ceiling:
                 self._streams.loop.shut_doors()
                 return
@@ -67,8 +74,7 @@ class StreamDoor:
         try:
             target = self._dialled()
         except OSError as error:
-            client.setsockopt(_socket.SOL_SOCKET, _socket.SO_LINGER, RESET_ON_CLOSE)
-            client.close()
+            _reset(client)
             if error.errno in SHORTAGE:
                 self._streams.loop.shut_doors()
             return
@@ -90,6 +96,11 @@ class StreamDoor:
         self._sock.close()
         for session in list(self._sessions):
             session.close(reset=True)
+
+
+def _reset(client: _socket.socket) -> None:
+    client.setsockopt(_socket.SOL_SOCKET, _socket.SO_LINGER, RESET_ON_CLOSE)
+    client.close()
 
 
 Door = HeldDoor | StreamDoor | DatagramDoor
@@ -123,15 +134,15 @@ class Doors:
             self._doors[entry[:3]] = self._door(entry, descriptor, relay)
 
     def _door(self, entry: Entry, descriptor: int, relay: bool) -> Door:
-        protocol, host, _port, target, target_port, _count = entry
+        protocol, host, _port, target, target_port, _count, sources = entry
         family = _socket.AF_INET6 if ":" in host else _socket.AF_INET
         kind = _socket.SOCK_DGRAM if protocol == "udp" else _socket.SOCK_STREAM
         sock = _socket.socket(family, kind, PROTOCOLS[protocol], descriptor)
         if not relay:
             return HeldDoor(sock)
         if protocol == "udp":
-            return DatagramDoor(self._loop, sock, (target, target_port))
-        return StreamDoor(self._streams, sock, protocol, (target, target_port))
+            return DatagramDoor(self._loop, sock, (target, target_port), Sources(sources))
+        return StreamDoor(self._streams, sock, protocol, (target, target_port), Sources(sources))
 
     def close(self, entries: list[Entry]) -> None:
         """Close the ports of `entries` and all that runs through them; unknown ones are fine."""
@@ -153,5 +164,7 @@ class Doors:
 
 
 def _single_ports(entry: Entry) -> list[Entry]:
-    protocol, host, port, target, target_port, count = entry
-    return [(protocol, host, port + offset, target, target_port + offset, 1) for offset in range(count)]
+    protocol, host, port, target, target_port, count, sources = entry
+    return [
+        (protocol, host, port + offset, target, target_port + offset, 1, sources) for offset in range(count)
+    ]

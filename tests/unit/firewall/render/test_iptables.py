@@ -170,6 +170,48 @@ def test_publish_of_one_family_to_the_other_is_the_proxys_alone() -> None:
     assert text(Publish("tcp", ANY6, 8080, WEB4, 80, "docker0")) == []
 
 
+def test_publish_to_some_sources() -> None:
+    """A rule for each, one for the host itself, and none that is for everybody."""
+    allowed = (ip_network("10.0.0.0/8"), ip_network("192.0.2.7"))
+    fact = Publish("tcp", ANY4, 8080, WEB4, 80, "docker0", sources=allowed, restricted=True)
+    port = "! -i docker0 -p tcp -m tcp --dport 8080"
+    target = "-j DNAT --to-destination 172.17.0.4:80"
+    assert text(fact) == [
+        f"4 filter -I DOCKER -s 10.0.0.0/8 {OPENED}",
+        f"4 filter -I DOCKER -s 192.0.2.7/32 {OPENED}",
+        f"4 nat -A POSTROUTING {HAIRPIN}",
+        f"4 nat -A DOCKER {port} -m addrtype --src-type LOCAL {target}",
+        f"4 nat -A DOCKER -s 10.0.0.0/8 {port} {target}",
+        f"4 nat -A DOCKER -s 192.0.2.7/32 {port} {target}",
+    ]
+
+
+def test_publish_to_sources_of_the_other_family_alone() -> None:
+    fact = Publish("tcp", ANY4, 8080, WEB4, 80, "docker0", restricted=True)
+    assert [line for line in text(fact) if "DNAT" in line or "ACCEPT" in line] == [
+        "4 nat -A DOCKER ! -i docker0 -p tcp -m tcp --dport 8080 -m addrtype --src-type LOCAL"
+        " -j DNAT --to-destination 172.17.0.4:80"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("source", "lines"),
+    [
+        ("::/0", ["! -s fe80::/10 ", None]),
+        ("8000::/1", ["-s fe80::/10 ", "-s 8000::/1 "]),
+        ("fe80::/64", [None, None]),
+        ("fd00::/8", [None, "-s fd00::/8 "]),
+    ],
+)
+def test_publish_to_sources_leaves_link_local_clients_to_the_proxy(source: str, lines: list[object]) -> None:
+    fact = Publish("tcp", ANY6, 8080, WEB6, 80, "docker0", sources=(ip_network(source),), restricted=True)
+    found = [line for line in text(fact) if " nat -A DOCKER " in line and "addrtype" not in line]
+    wanted = [line for line in lines if line is not None]
+    assert [
+        line.startswith(f"6 nat -A DOCKER {begin}") for line, begin in zip(found, wanted, strict=True)
+    ] == [True] * len(wanted)
+
+
 def test_publish_of_sctp_fills_in_the_checksum() -> None:
     lines = text(Publish("sctp", ANY4, 8000, WEB4, 9000, "docker0", count=10))
     assert "4 mangle -A POSTROUTING -p sctp -m sctp --sport 9000:9009 -j CHECKSUM --checksum-fill" in lines

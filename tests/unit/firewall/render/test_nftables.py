@@ -45,6 +45,23 @@ CASES: list[tuple[Fact, set[str]]] = [
             'host_masqueraded { "docker0" }',
         },
     ),
+    (
+        Publish("tcp", ANY, 8080, WEB, 80, "docker0", sources=(ip_network("10.0.0.0/8"),), restricted=True),
+        {
+            "open_from { 10.0.0.0-10.255.255.255 . 172.17.0.2 . tcp . 80 }",
+            "itself { 172.17.0.2 . 172.17.0.2 }",
+            "ports_own { 0.0.0.0-255.255.255.255 . tcp . 8080 : 172.17.0.2 . 80 }",
+            "ports_from { 10.0.0.0-10.255.255.255 . 0.0.0.0-255.255.255.255 . tcp . 8080 : 172.17.0.2 . 80 }",
+        },
+    ),
+    (
+        Publish("udp", HOST, 8080, WEB, 80, "docker0", count=2, restricted=True),
+        {
+            "itself { 172.17.0.2 . 172.17.0.2 }",
+            "ports_own { 10.0.0.5 . udp . 8080 : 172.17.0.2 . 80 }",
+            "ports_own { 10.0.0.5 . udp . 8081 : 172.17.0.2 . 81 }",
+        },
+    ),
     (SkipOwnBridge("docker0", 6), {'proxied { "docker0" }'}),
     (
         Hairpin(SUBNET, "docker0"),
