@@ -605,6 +605,62 @@ def test_a_burst_from_many_clients_gives_each_its_own_answers(story: Story) -> N
     story(play)
 
 
+def test_answers_to_one_client_are_cut_apart_again(story: Story) -> None:
+    names = [f"web{number}" for number in range(100)]
+
+    async def play(bed: Bed) -> None:
+        for number, name in enumerate(names):
+            bed.zone.add(_endpoint(name, number))
+        await bed.add()
+
+        def burst() -> dict[int, bytes]:
+            with socket.socket(type=socket.SOCK_DGRAM) as client:
+                client.setsockopt(socket.SOL_SOCKET, 33, 1 << 20)
+                client.settimeout(5)
+                client.connect(("127.0.0.11", 53))
+                for _ in range(2):  # once to have the answers ready, once to get them together
+                    for number, name in enumerate(names):
+                        query = DNSRecord.question(name)
+                        query.header.id = number
+                        client.send(bytes(query.pack()))
+                    answers = [client.recv(2000) for _ in names]
+            return {int.from_bytes(answer[:2], "big"): answer for answer in answers}
+
+        answers = await asyncio.to_thread(_inside, f"/run/netns/{bed.sandbox}", burst)
+        assert len(answers) == 100
+        for number, answer in answers.items():
+            parsed = DNSRecord.parse(answer)
+            assert (str(parsed.q.qname), str(parsed.rr[0].rdata)) == (
+                f"web{number}.",
+                f"172.18.0.{number + 2}",
+            )
+            assert bytes(parsed.pack()) == answer
+
+    story(play)
+
+
+def test_a_cookie_does_not_get_past_the_cache_nor_to_a_server(story: Story) -> None:
+    seen: list[bytes] = []
+
+    def note(query: bytes) -> Any:
+        seen.append(query)
+        return _says()(query)
+
+    async def play(bed: Bed) -> None:
+        bed.zone.add(_endpoint("web", 2))
+        async with _served(Fake(note), "127.0.0.53"):
+            await bed.add(upstreams=_upstreams("127.0.0.53"))
+            for cookie in ("0123456789abcdef", "fedcba9876543210"):
+                for options in ((), ("+tcp",)):
+                    answer = await bed.dig(f"+cookie={cookie}", *options, "x.example")
+                    assert answer.status == "NOERROR"
+                assert await bed.short(f"+cookie={cookie}", "web") == ["172.18.0.4"]
+            assert len(seen) == 1
+            assert bytes.fromhex("0123456789abcdef") not in seen[0]
+
+    story(play)
+
+
 def test_questions_under_way_are_answered_when_the_servers_change(story: Story) -> None:
     async def play(bed: Bed) -> None:
         async with _served(Fake(lambda _: None), "127.0.0.53") as silent:

@@ -34,6 +34,10 @@ class Kept:
         variants = self.variants
         return variants[0] if len(variants) == 1 else random.choice(variants)
 
+    def right_until(self, now: float) -> float:
+        """Return until when the answer of `now` stays as it is."""
+        return min(self.until, self.since + int(now - self.since) + 1) if self.offsets else self.until
+
     def _age(self, second: int) -> None:
         self._original = self._original or self.variants
         shifted = [at - 2 for at in self.offsets]
@@ -47,6 +51,8 @@ class Cache:
     def __init__(self, capacity: int = CAPACITY) -> None:
         self._capacity = capacity
         self._table: dict[bytes, Kept] = {}
+        self._ready: dict[bytes, bytes] = {}
+        self._ready_until = float("inf")
 
     def __len__(self) -> int:
         return len(self._table)
@@ -60,6 +66,26 @@ class Cache:
             del self._table[key]
             return None
         return kept.answer(now)
+
+    def ready(self, now: float) -> dict[bytes, bytes]:
+        """Return those answers that `recall` gave and that are still right at `now`, by their keys.
+
+        One look into it answers a question that was asked within the same second.
+        """
+        if self._ready_until <= now:
+            self._ready.clear()
+            self._ready_until = float("inf")
+        return self._ready
+
+    def recall(self, key: bytes, now: float) -> bytes | None:
+        """Return what `get` returns, and have it ready unless the next one to ask shall get another order."""
+        answer = self.get(key, now)
+        if answer is not None:
+            kept = self._table[key]
+            if len(kept.variants) == 1:
+                self._ready[key] = answer
+                self._ready_until = min(self._ready_until, kept.right_until(now))
+        return answer
 
     def put(self, key: bytes, variants: list[bytes], now: float, seconds: int) -> None:
         """Keep whole answers (with ids) that were given at `now` for `seconds`; their TTLs count down."""
@@ -75,9 +101,13 @@ class Cache:
 
     def _insert(self, key: bytes, kept: Kept) -> None:
         if len(self._table) >= self._capacity and key not in self._table:
-            del self._table[next(iter(self._table))]
+            oldest = next(iter(self._table))
+            del self._table[oldest]
+            self._ready.pop(oldest, None)
         self._table[key] = kept
+        self._ready.pop(key, None)
 
     def clear(self) -> None:
         """Forget everything."""
         self._table.clear()
+        self._ready.clear()

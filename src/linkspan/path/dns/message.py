@@ -9,6 +9,7 @@ from ipaddress import IPv4Address, IPv6Address
 
 A, CNAME, SOA, PTR, MX, TXT, AAAA, OPT, ANY = 1, 5, 6, 12, 15, 16, 28, 41, 255
 INTERNET = 1
+COOKIE = 10  # an option of OPT
 NOERROR, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED = 0, 1, 2, 3, 4, 5
 PLAIN_LIMIT = 512  # bytes of an answer to a client that says nothing else (RFC 1035 4.2.1)
 OUR_LIMIT = 1232  # what we say we take (the DNS flag day's advice)
@@ -87,6 +88,33 @@ def _after_name(message: bytes, at: int) -> int:
     except IndexError as error:
         raise Malformed("a name is cut short") from error
     return at + 1
+
+
+def without_cookie(query: bytes) -> bytes:
+    """Return `query` without its DNS cookie, which is between a client and one server (RFC 7873).
+
+    Cookies are random: with them no question would be asked twice. A query that has none, is signed or cannot
+    be read is returned as it is.
+    """
+    if query[4:12] != b"\0\1\0\0\0\0\0\1":  # one question, one additional record
+        return query
+    try:
+        at = question_of(query).end
+    except Malformed:
+        return query
+    start = at + 11
+    if query[at : at + 3] != b"\0\0\x29" or len(query) != start + int.from_bytes(
+        query[start - 2 : start], "big"
+    ):
+        return query
+    kept, at = b"", start
+    while at < len(query):
+        end = at + 4 + int.from_bytes(query[at + 2 : at + 4], "big")
+        if end > len(query) or at + 4 > len(query):
+            return query
+        kept += b"" if int.from_bytes(query[at : at + 2], "big") == COOKIE else query[at:end]
+        at = end
+    return query[: start - 2] + len(kept).to_bytes(2, "big") + kept
 
 
 def response_code(message: bytes) -> int:

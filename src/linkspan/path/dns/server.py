@@ -82,6 +82,7 @@ class SandboxServer:
         self._forwarder = forwarder
         self._shared = shared  # what upstream servers said, to any sandbox that asks them
         self._front = Cache()  # whole answers for this sandbox's datagrams
+        self._now = 0.0  # the monotonic time of the batch that is being answered
         self._generation = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._streams = 0
@@ -112,11 +113,15 @@ class SandboxServer:
             task.cancel()
 
     def _on_datagrams(self) -> None:
-        now = time.monotonic()
-        self._batch.exchange(self._sockets.datagram.fileno(), self._front.get, now, self._on_query)
+        self._now = time.monotonic()
+        ready = self._front.ready(self._now)
+        self._batch.exchange(self._sockets.datagram.fileno(), ready, self._known, self._on_query)
+
+    def _known(self, asked: bytes) -> bytes | None:
+        return self._front.recall(asked, self._now)
 
     def _on_query(self, query: bytes, peer: Peer) -> None:
-        now = time.monotonic()
+        query, now = message.without_cookie(query), self._now
         kept = self._front.get(query[2:], now)
         local = query[:2] + kept if kept else self._without_upstream(query, now)
         if local is None:
@@ -202,7 +207,7 @@ class SandboxServer:
         try:
             with contextlib.suppress(OSError, asyncio.IncompleteReadError, TimeoutError):
                 while True:
-                    query = await asyncio.wait_for(_read_query(reader), STREAM_IDLE)
+                    query = message.without_cookie(await asyncio.wait_for(_read_query(reader), STREAM_IDLE))
                     answer = self._without_upstream(query, time.monotonic())
                     if answer is None:
                         answer = await self._forwarded(query)
