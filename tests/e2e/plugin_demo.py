@@ -9,6 +9,7 @@ import os
 import socketserver
 import subprocess
 import sys
+import time
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
@@ -39,8 +40,11 @@ def capabilities(body: dict) -> dict:
 
 
 def create_network(body: dict) -> dict:
-    if body["Options"]["com.docker.network.generic"].get("fail"):
+    options = body["Options"]["com.docker.network.generic"]
+    if options.get("fail"):
         raise Refused("this network cannot be")
+    while (gate := options.get("gate")) and not Path(gate).exists():
+        time.sleep(0.02)
     bridge = f"pb{body['NetworkID'][:8]}"
     ip(f"link add {bridge} type bridge")
     ip(f"link set {bridge} up")
@@ -49,6 +53,8 @@ def create_network(body: dict) -> dict:
 
 
 def delete_network(body: dict) -> dict:
+    if LOG.with_suffix(".keep").exists():
+        raise Refused("this network stays")
     ip(f"link del pb{body['NetworkID'][:8]}")
     return {}
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -99,6 +101,54 @@ def test_what_a_plugin_refuses_leaves_nothing(demo, stage):
     assert "demo: NetworkDriver.CreateNetwork: this network cannot be" in refused.both
     assert demo.methods()[-1] == "ReleasePool"
     assert "net" not in stage.docker("network", "ls", "--format", "{{.Name}}").lines
+
+
+def test_what_a_plugin_does_not_let_go_stays(demo, stage):
+    stage.docker("network", "create", "-d", "demo", "--subnet", "10.99.0.0/24", "net")
+    keep = demo.log.with_suffix(".keep")
+    keep.touch()
+    refused = stage.fails("network", "rm", "net")
+    keep.unlink()
+    assert "demo: NetworkDriver.DeleteNetwork: this network stays" in refused.both
+    stage.docker("run", "--rm", "--network", "net", "busybox", "true")
+    stage.docker("network", "rm", "net")
+
+
+def test_a_plugin_is_told_of_published_ports(demo, stage):
+    stage.docker("network", "create", "-d", "demo", "--subnet", "10.99.0.0/24", "net")
+    stage.sleeper("web", "--network", "net", "-p", "8080:80")
+    port = {"Proto": 6, "IP": "", "Port": 80, "HostIP": "", "HostPort": 8080, "HostPortEnd": 8080}
+    for method in ("CreateEndpoint", "Join", "ProgramExternalConnectivity"):
+        call = next(call for call in demo.calls() if call["method"] == f"NetworkDriver.{method}")
+        assert call["body"]["Options"]["com.docker.network.portmap"] == [port]
+        assert call["body"]["Options"]["com.docker.network.endpoint.exposedports"] == [
+            {"Proto": 6, "Port": 80}
+        ]
+    stage.docker("network", "create", "other")
+    stage.docker("network", "connect", "--gw-priority", "1", "other", "web")
+    assert demo.methods()[-1] == "RevokeExternalConnectivity"
+    stage.docker("network", "disconnect", "other", "web")
+    assert demo.methods()[-1] == "ProgramExternalConnectivity"
+    stage.docker("rm", "-f", "web")
+    assert demo.methods()[-3:] == ["RevokeExternalConnectivity", "Leave", "DeleteEndpoint"]
+
+
+def test_a_slow_plugin_holds_up_nobody_else(demo, stage):
+    gate = stage.lab.directory / "gate"
+    command = ["docker", "network", "create", "-d", "demo", "--subnet", "10.99.0.0/24", "-o", f"gate={gate}"]
+    environment = {**os.environ, **stage.lab.client_env}
+    slow = subprocess.Popen([*command, "slow"], env=environment, stdout=subprocess.PIPE)
+    stage.until(lambda: "CreateNetwork" in demo.methods())
+    stage.docker("network", "create", "quick", timeout=10)
+    stage.docker("run", "--rm", "--network", "quick", "busybox", "true", timeout=10)
+    stage.docker("network", "rm", "quick", timeout=10)
+    taken = stage.fails("network", "create", "slow", timeout=10)
+    assert "network with name slow already exists" in taken.both
+    overlap = stage.fails("network", "create", "--subnet", "10.99.0.0/16", "wide", timeout=10)
+    assert "Pool overlaps with other one" in overlap.both
+    assert slow.poll() is None
+    gate.touch()
+    assert slow.communicate(timeout=10)[0].strip().decode() == stage.network("slow")["Id"]
 
 
 def test_networks_outlive_the_daemon_and_a_plugin_that_is_away(demo, stage):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, TypeVar
 
 from linkspan.engine.events import Events
 from linkspan.engine.files import Files
@@ -18,6 +20,8 @@ from linkspan.runtime.rootfs import Overlay
 from linkspan.runtime.runtime import Runtime
 from linkspan.runtime.volumes import Volumes
 from linkspan.store.database import Store
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -39,6 +43,11 @@ class House:
     images: Images
     volumes: Volumes
     warnings: list[str] = field(default_factory=list)
+
+    async def run_networked(self, container: Container, work: Callable[..., T], *arguments: Any) -> T:
+        """Run what may ask plugins of a container's networks: they hold up no thread that others need."""
+        slow = self.network.asks_plugins(tuple(container.networks))
+        return await (self.workers.apart if slow else self.workers.run)(work, *arguments)
 
     def directory(self, id: str) -> Path:
         """Return where the files of a container are kept."""

@@ -54,7 +54,7 @@ class Launcher:
         """Start the container's process, record it and tell; raises LinkspanError, leaving nothing behind."""
         house = self._house
         try:
-            launched = await house.workers.run(self._assemble, managed.container)
+            launched = await house.run_networked(managed.container, self._assemble, managed.container)
         except Exception as error:
             failure = explain(error, managed.container)
             await self._record_failure(managed, failure)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -59,7 +59,7 @@ class Networks:
 
     async def create(self, spec: NetworkSpec) -> Network:
         """Create a network and tell it; raises what the controller raises."""
-        network = await self._workers.run(self._controller.create_network, spec)
+        network = await self._workers.apart(self._controller.create_network, spec)
         self._tell("create", network)
         return network
 
@@ -76,7 +76,7 @@ class Networks:
 
     async def remove(self, reference: str) -> None:
         """Remove a network; Forbidden when it is predefined or has active endpoints."""
-        self._tell("destroy", await self._workers.run(self._controller.remove_network, reference))
+        self._tell("destroy", await self._workers.apart(self._controller.remove_network, reference))
 
     async def prune(self, filters: Filters) -> list[str]:
         """Remove the networks nobody is on; returns their names."""
@@ -107,10 +107,14 @@ class Networks:
             config = _with_own_mac(managed.container, network, config)
             networks = {**_without_private(managed.container, network), network.name: config}
             attach = self._plug if managed.state.running else self._reserve
-            await self._workers.run(attach, managed.container, network, config)
+            await self._run(network)(attach, managed.container, network, config)
             managed.change(networks=networks)
             await self._workers.run(self._follow, managed.container)
         self._tell("connect", network, managed.id)
+
+    def _run(self, network: Network) -> Callable[..., Awaitable[Any]]:
+        """Return the way to run what changes endpoints on a network: plugins hold up nobody's threads."""
+        return self._workers.apart if self._controller.asks_plugins((network.id,)) else self._workers.run
 
     def _plug(self, container: Container, network: Network, config: EndpointConfig) -> None:
         self._controller.connect(identity_of(container), EndpointRequest(network.id, config))
@@ -149,7 +153,7 @@ class Networks:
             )
         names = [n for n in container.networks if n in (network.name, network.id)]
         if managed.state.running:
-            await self._workers.run(self._controller.disconnect, managed.id, network.id, force)
+            await self._run(network)(self._controller.disconnect, managed.id, network.id, force)
         elif not names and not force:
             raise Forbidden(f"container {managed.id} is not connected to network {network.name}")
         else:

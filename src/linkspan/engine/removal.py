@@ -65,7 +65,7 @@ class Removal:
         house = self._house
         managed.change_state(removing=True)
         try:
-            removed = await house.workers.run(self._delete, managed, volumes)
+            removed = await house.run_networked(managed.container, self._delete, managed, volumes)
         except Exception as error:
             managed.change_state(removing=False, dead=True)
             await house.registry.save(managed)

@@ -84,8 +84,10 @@ class Supervisor:
             ("the sandbox", partial(house.network.leave, id)),
         )
         name = managed.container.name
-        run = house.workers.run
-        await asyncio.gather(run(_take_down, name, process), run(_take_down, name, sandbox))
+        await asyncio.gather(
+            house.workers.run(_take_down, name, process),
+            house.run_networked(managed.container, _take_down, name, sandbox),
+        )
 
     async def ended(self, managed: Managed, status: ExitStatus, restart: bool = True) -> None:
         """Record an exit, tell it, and with `restart` start again if the policy says so.

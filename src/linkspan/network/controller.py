@@ -12,6 +12,7 @@ from linkspan.model.errors import Forbidden, LinkspanError, NotFound
 from linkspan.model.network import Endpoint, EndpointRequest, Network, NetworkSpec
 from linkspan.model.sandbox import ContainerIdentity, Sandbox, SandboxRequest
 from linkspan.network.adapters import Filter, Kernel, Proxy
+from linkspan.network.drivers import is_remote
 from linkspan.network.healing import Healing
 from linkspan.network.hotplug import Hotplug
 from linkspan.network.locks import KeyedLocks
@@ -23,6 +24,7 @@ from linkspan.network.predefined import HOST_NETWORK
 from linkspan.network.publishing import Publisher
 from linkspan.network.recovery import Recovery
 from linkspan.network.registry import Registry
+from linkspan.network.remote.ipam_driver import BUILT_IN
 from linkspan.network.remote.plugins import Plugins
 from linkspan.network.remote.remote import Remote
 from linkspan.network.reservations import Reservations
@@ -124,6 +126,14 @@ class Controller:
     def networks(self) -> list[Network]:
         """Return all networks."""
         return self._registry.networks()
+
+    def asks_plugins(self, references: Iterable[str]) -> bool:
+        """Tell whether a container of these networks, by name or id, is the matter of plugins."""
+        return any(
+            is_remote(network.driver) or network.ipam_driver not in BUILT_IN
+            for network in self._registry.networks()
+            if {network.name, network.id} & {*references}
+        )
 
     def endpoints(self, network_id: str) -> list[Endpoint]:
         """Return the endpoints of a network, given its full id."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from linkspan.ipam import pools
@@ -15,7 +15,7 @@ from linkspan.model.errors import Conflict, Forbidden, InvalidParameter
 from linkspan.model.network import Network, NetworkSpec, Pool, PoolRequest
 from linkspan.model.timestamps import rfc3339
 from linkspan.network import names
-from linkspan.network.options import BRIDGE, ENABLE_FAMILY, NO, YES, BridgeOptions, bridge_options
+from linkspan.network.options import BRIDGE, ENABLE_FAMILY, NO, YES, bridge_options
 from linkspan.network.predefined import NAMES
 
 LINK_NAME_LIMIT = 15
@@ -70,11 +70,13 @@ def design(
     in_use: Iterable[Subnet],
     blocks: Iterable[AddressPool],
     given: tuple[Pool, ...] | None = None,
+    no_gateway: Collection[int] = (),
 ) -> Network:
     """Return the network that `spec` asks for.
 
     `in_use` are the subnets that the host has routes to: they are skipped when a subnet is to be chosen from
-    `blocks`. `given` are pools that an IPAM plugin has chosen already. Raises InvalidParameter and Forbidden
+    `blocks`. `given` are pools that an IPAM plugin has chosen already, `no_gateway` the families (4, 6)
+    whose gateway address is not to be kept free unless it was named. Raises InvalidParameter and Forbidden
     with Docker's texts.
     """
     others = [network for network in existing if not network.config_only]
@@ -100,7 +102,14 @@ def design(
     chosen = given
     if chosen is None:
         chosen = tuple(
-            _pool(_wish(spec, version), version, options, others, list(in_use), list(blocks))
+            _pool(
+                _wish(spec, version),
+                version,
+                others,
+                list(in_use),
+                list(blocks),
+                gateway=version not in no_gateway and options.mode(version) != "isolated",
+            )
             for version, enabled in ((4, spec.enable_ipv4), (6, spec.enable_ipv6))
             if enabled
         )
@@ -124,10 +133,11 @@ def _wish(spec: NetworkSpec, version: int) -> PoolRequest:
 def _pool(
     wish: PoolRequest,
     version: int,
-    options: BridgeOptions,
     others: list[Network],
     in_use: list[Subnet],
     blocks: list[AddressPool],
+    *,
+    gateway: bool,
 ) -> Pool:
     theirs = [pool.subnet for network in others for pool in network.pools]
     subnet = wish.subnet
@@ -138,7 +148,7 @@ def _pool(
     else:
         pools.require_free(subnet, theirs)
     pool = Pool(subnet, wish.gateway, wish.ip_range, wish.auxiliary)
-    if pool.gateway is None and options.mode(version) != "isolated":
+    if pool.gateway is None and gateway:
         pool = Pool(subnet, default_gateway(pool), wish.ip_range, wish.auxiliary)
     return pool
 

@@ -5,7 +5,7 @@ As in Docker 28 a family's ports are mapped on the endpoint with its default rou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from linkspan.model.network import Endpoint, Network
@@ -34,6 +34,12 @@ def faces(sandbox: Sandbox, network: Callable[[str], Network]) -> Faces:
         if owner.driver == "bridge":
             found[version] = Face(owner, endpoint)
     return found
+
+
+def ways(endpoints: Collection[Endpoint]) -> tuple[str, str]:
+    """Return the ids of the endpoints with the default routes of IPv4 and IPv6, "" where there is none."""
+    four, six = gateway.choose(endpoints, 4), gateway.choose(endpoints, 6)
+    return four.id if four is not None else "", six.id if six is not None else ""
 
 
 def gateways(endpoints: tuple[Endpoint, ...]) -> tuple[str, str]:

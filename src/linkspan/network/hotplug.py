@@ -47,7 +47,7 @@ class Hotplug:
             links = {endpoint.link for endpoint in sandbox.endpoints if endpoint.link}
             endpoint = self._planner.plan(sandbox.container, request, sandbox.key, links, undo)
             intent = self._begin(endpoint, undo)
-            endpoint = self._planner.attach(endpoint, links, undo)
+            endpoint = self._planner.attach(endpoint, links, sandbox, undo)
             self._plug(endpoint, undo)
             grown = self._move(sandbox, replace(sandbox, endpoints=(*sandbox.endpoints, endpoint)), undo)
             with self._registry.store.transaction(durable=False):
@@ -91,6 +91,7 @@ class Hotplug:
         first, six = gateways(after.endpoints)
         after = replace(after, gateway=first, gateway6=six)
         self._move_routes(before, after, undo)
+        self._planner.turn(after, before.endpoints, after.endpoints, undo)
         if (after.gateway, after.gateway6) == (before.gateway, before.gateway6):
             return after
         self._unpublish(before, undo)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,9 +10,10 @@ from dataclasses import replace
 from functools import partial
 
 from linkspan.blueprint.steps import links_of
+from linkspan.ipam.leases import Leases
 from linkspan.ipam.pools import DEFAULT_POOLS, AddressPool, ula_pool
 from linkspan.model.addresses import Subnet
-from linkspan.model.errors import Forbidden
+from linkspan.model.errors import Conflict, Forbidden, LinkspanError, NotFound
 from linkspan.model.network import Endpoint, Network, NetworkSpec
 from linkspan.network.adapters import Filter, Kernel
 from linkspan.network.config_networks import config_only, from_config
@@ -27,9 +29,14 @@ from linkspan.network.surroundings import resolver_subnets
 from linkspan.network.undo import Undo, attempt_all
 from linkspan.network.wanted import Wanted
 
+log = logging.getLogger(__name__)
+
 
 class Networks:
-    """Creates and removes networks, one after the other."""
+    """Creates and removes networks, on the host one after the other.
+
+    While a plugin is asked no lock is held: the names and subnets of networks that come and go are claimed.
+    """
 
     def __init__(
         self,
@@ -46,6 +53,7 @@ class Networks:
         self._settings = settings
         self._wanted = Wanted(registry.by_id, settings)
         self._lock = threading.Lock()
+        self._claims: dict[str, NetworkSpec | Network] = {}
 
     @contextmanager
     def unchanged(self) -> Iterator[None]:
@@ -67,19 +75,53 @@ class Networks:
 
     def create(self, spec: NetworkSpec) -> Network:
         """Make a network and its bridge; on any error nothing of it is left."""
-        with self._lock:
-            existing = self._registry.networks()
-            check_spec(spec, existing)
-            if spec.config_only:
-                template = config_only(spec)
+        wanted = self._claim(spec)
+        try:
+            if wanted.config_only:
+                template = config_only(wanted)
                 self._registry.add_network(template)
                 return template
-            told = from_config(spec, existing)
-            wanted = with_families(with_defaults(told, self._settings.default_network_options))
             with Undo() as undo:
-                pools = self._remote.pools(wanted, undo)
-                network = design(wanted, existing, self.in_use(), self.blocks, pools)
-                return self._build(self._on_this_host(network, existing), undo)
+                return self._make(wanted, undo)
+        finally:
+            self._disclaim(spec.name)
+
+    def _claim(self, spec: NetworkSpec) -> NetworkSpec:
+        """Check a request, keep its name, and return it with what templates and defaults add."""
+        with self._lock:
+            if spec.name in self._claims:
+                raise Conflict(f"network with name {spec.name} already exists")
+            existing = self._existing()
+            check_spec(spec, existing)
+            told = spec if spec.config_only else from_config(spec, existing)
+            self._claims[spec.name] = told
+        if spec.config_only:
+            return spec
+        return with_families(with_defaults(told, self._settings.default_network_options))
+
+    def _disclaim(self, name: str) -> None:
+        with self._lock:
+            del self._claims[name]
+
+    def _existing(self) -> list[Network]:
+        """Return all networks, those that are being made or removed included."""
+        claimed = [claim for claim in self._claims.values() if isinstance(claim, Network)]
+        return [*self._registry.networks(), *claimed]
+
+    def _make(self, wanted: NetworkSpec, undo: Undo) -> Network:
+        no_gateway = self._remote.families_without_gateway(wanted)
+        pools = self._remote.pools(wanted, no_gateway, undo)
+        with self._lock:
+            existing = self._existing()
+            network = design(wanted, existing, self.in_use(), self.blocks, pools, no_gateway)
+            network = self._on_this_host(network, existing)
+            self._claims[wanted.name] = network
+            intent = self._build(network, undo)
+        network = self._remote.create(network, undo)
+        with self._registry.store.transaction():
+            self._registry.add_network(network)
+            self._registry.store.finish(intent)
+        return network
 
     def _on_this_host(self, network: Network, existing: list[Network]) -> Network:
         """Return a designed network with what the host has for it; raises what it cannot have here."""
@@ -103,7 +145,8 @@ class Networks:
             foreign_addresses=tuple(self._kernel.addresses(network.bridge)),
         )
 
-    def _build(self, network: Network, undo: Undo) -> Network:
+    def _build(self, network: Network, undo: Undo) -> int:
+        """Make what the host has of a network; returns the intent in the store."""
         store = self._registry.store
         facts, parts = self._wanted.network_facts(network), self._wanted.network_parts(network)
         links = [name for part in parts for sandbox, name in links_of(part) if not sandbox]
@@ -115,37 +158,54 @@ class Networks:
             self._kernel.keep_advertised_routes()
         self._kernel.apply(parts)
         undo.push(self._kernel.remove, parts)
-        network = self._remote.create(network, undo)
-        with store.transaction():
-            self._registry.add_network(network)
-            store.finish(intent)
-        return network
+        return intent
 
     def remove(self, reference: str) -> Network:
-        """Remove a network and its bridge; goes on after errors and raises an ExceptionGroup at the end."""
-        with self._lock:
-            with self._registry.lock:
-                network = self._registry.find(reference)
-                if is_predefined(network):
-                    raise Forbidden(f"{network.name} is a pre-defined network and cannot be removed")
-                if members := self._registry.members(network.id):
-                    raise Forbidden(_in_use(network, members))
-                if any(other.config_from == network.name for other in self._registry.networks()):
-                    raise Forbidden(f'configuration network "{network.name}" is in use')
-                self._registry.withdraw(network)
-            intent = self._registry.store.begin("remove network", {"network": network.id})
-            parts, facts = self._wanted.network_parts(network), self._wanted.network_facts(network)
-            steps = (
-                partial(self._kernel.remove, parts),
-                partial(self._firewall.remove, facts),
-                partial(self._remote.delete, network),
-                partial(self._remote.release_pools, network),
-                partial(self._forget, network, intent),
-            )
-            problems = attempt_all(steps)
+        """Remove a network and its bridge; goes on after errors and raises an ExceptionGroup at the end.
+
+        A network that its plugin does not let go stays as it is; one whose plugin is gone for good goes.
+        """
+        with self._lock, self._registry.lock:
+            network = self._registry.find(reference)
+            self._refuse_removal(network)
+            leases = self._registry.withdraw(network)
+            self._claims[network.name] = network
+        try:
+            self._let_go(network, leases)
+            problems = self._take_down(network)
+        finally:
+            self._disclaim(network.name)
         if problems:
             raise ExceptionGroup(f"removing network {network.name}", problems)
         return network
+
+    def _refuse_removal(self, network: Network) -> None:
+        if is_predefined(network):
+            raise Forbidden(f"{network.name} is a pre-defined network and cannot be removed")
+        if members := self._registry.members(network.id):
+            raise Forbidden(_in_use(network, members))
+        others: list[NetworkSpec | Network] = [*self._registry.networks(), *self._claims.values()]
+        if any(other.config_from == network.name for other in others):
+            raise Forbidden(f'configuration network "{network.name}" is in use')
+
+    def _let_go(self, network: Network, leases: dict[int, Leases]) -> None:
+        try:
+            self._remote.delete(network)
+        except NotFound as error:
+            log.warning("network %s is removed without its plugin: %s", network.name, error)
+        except LinkspanError:
+            self._registry.restore(network, leases)
+            raise
+
+    def _take_down(self, network: Network) -> list[Exception]:
+        intent = self._registry.store.begin("remove network", {"network": network.id})
+        parts, facts = self._wanted.network_parts(network), self._wanted.network_facts(network)
+        with self._lock:
+            problems = attempt_all(
+                (partial(self._kernel.remove, parts), partial(self._firewall.remove, facts))
+            )
+        released = partial(self._remote.release_pools, network)
+        return problems + attempt_all((released, partial(self._forget, network, intent)))
 
     def _forget(self, network: Network, intent: int) -> None:
         with self._registry.store.transaction():

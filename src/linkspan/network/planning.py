@@ -11,17 +11,21 @@ from typing import Any
 from linkspan.model.addresses import Address, Interface
 from linkspan.model.errors import Forbidden
 from linkspan.model.network import Endpoint, EndpointConfig, EndpointRequest, Network, Pool
-from linkspan.model.sandbox import ContainerIdentity
+from linkspan.model.sandbox import ContainerIdentity, Sandbox, SandboxRequest
 from linkspan.network import names
 from linkspan.network.drivers import is_remote
+from linkspan.network.faces import ways
 from linkspan.network.options import ENDPOINT_IFNAME, ENDPOINT_MAC, bridge_options
 from linkspan.network.parent_options import DRIVERS, PARENT, parent_options
 from linkspan.network.predefined import is_predefined
 from linkspan.network.registry import Registry, addresses
 from linkspan.network.remote.ipam_driver import BUILT_IN
+from linkspan.network.remote.port_labels import port_labels
 from linkspan.network.remote.remote import Remote
 from linkspan.network.reservations import Reservations
 from linkspan.network.undo import Undo, attempt_all
+
+Endpoints = tuple[Endpoint, ...]
 
 DEFAULT_GATEWAY = {4: "DefaultGatewayIPv4", 6: "DefaultGatewayIPv6"}
 
@@ -161,9 +165,16 @@ class Planner:
         undo.push(self._registry.give_back, network.id, address)
         return chosen if chosen is not None else interface(address, pool)
 
-    def attach(self, endpoint: Endpoint, links: set[str], undo: Undo) -> Endpoint:
-        """Let a remote driver make the endpoint in its sandbox; others' endpoints come back as they are."""
-        attached = self._remote.attach(self._registry.by_id(endpoint.network_id), endpoint, links, undo)
+    def attach(
+        self, endpoint: Endpoint, links: set[str], asked: SandboxRequest | Sandbox, undo: Undo
+    ) -> Endpoint:
+        """Let a remote driver make the endpoint in its sandbox; others' endpoints come back as they are.
+
+        `asked` is what the container publishes and exposes: the driver is told.
+        """
+        network = self._registry.by_id(endpoint.network_id)
+        ports = port_labels(asked.publish, asked.exposed)
+        attached = self._remote.attach(network, endpoint, links, ports, undo)
         if attached != endpoint:
             self._registry.add_member(attached)
         return attached
@@ -171,6 +182,22 @@ class Planner:
     def is_foreign(self, endpoint: Endpoint) -> bool:
         """Tell whether a plugin makes the endpoint: then its sandbox must exist before `attach`."""
         return is_remote(self._registry.by_id(endpoint.network_id).driver)
+
+    def turn(self, sandbox: Sandbox, before: Endpoints, after: Endpoints, undo: Undo | None = None) -> None:
+        """Tell remote drivers whose endpoints lead out of a sandbox now, and whose do no more.
+
+        `before` and `after` are the sandbox's endpoints. Raises what the drivers refuse.
+        """
+        old, new = ways(before), ways(after)
+        for endpoint in {endpoint.id: endpoint for endpoint in (*before, *after)}.values():
+            network = self._registry.known(endpoint.network_id)
+            if network is not None and is_remote(network.driver):
+                tell = partial(
+                    self._remote.turn, network, endpoint, port_labels(sandbox.publish, sandbox.exposed)
+                )
+                tell(old, new)
+                if undo is not None:
+                    undo.push(tell, new, old)
 
     def detach(self, endpoint: Endpoint) -> None:
         """Let plugins take down their part of an endpoint whose link has left the sandbox, and its addresses.

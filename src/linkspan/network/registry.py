@@ -71,13 +71,21 @@ class Registry:
             former = self._leases.get(key)
             self._leases[key] = Leases(pool, leased, former.claims if former is not None else None)
 
-    def withdraw(self, network: Network) -> None:
-        """Forget a network in memory, so that nobody can join it any more."""
+    def withdraw(self, network: Network) -> dict[int, Leases]:
+        """Forget a network in memory, so that nobody can join it any more; returns what `restore` needs."""
         with self.lock:
             self._networks.pop(network.id, None)
             self._members.pop(network.id, None)
-            for pool in network.pools:
-                self._leases.pop((network.id, pool.subnet.version), None)
+            versions = [pool.subnet.version for pool in network.pools]
+            found = {version: self._leases.pop((network.id, version), None) for version in versions}
+        return {version: leases for version, leases in found.items() if leases is not None}
+
+    def restore(self, network: Network, leases: Mapping[int, Leases]) -> None:
+        """Take a withdrawn network back, with the leases it had."""
+        with self.lock:
+            self._networks[network.id] = network
+            self._members.setdefault(network.id, {})
+            self._leases.update({(network.id, version): kept for version, kept in leases.items()})
 
     def networks(self) -> list[Network]:
         """Return all networks, oldest first."""

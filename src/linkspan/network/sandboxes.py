@@ -63,6 +63,7 @@ class Sandboxes:
             sandbox = replace(sandbox, bindings=publication.bindings)
             self._make_namespace(sandbox, request, undo)
             self._open(sandbox, publication, undo)
+            self._planner.turn(sandbox, (), sandbox.endpoints, undo)
             with self._registry.store.transaction(durable=False):
                 self._registry.put_sandbox(sandbox)
                 self._registry.store.finish(intent)
@@ -78,7 +79,7 @@ class Sandboxes:
         )
         if any(self._planner.is_foreign(endpoint) for endpoint in endpoints):
             self._create_namespace(key, undo)
-            endpoints = tuple(self._planner.attach(endpoint, links, undo) for endpoint in endpoints)
+            endpoints = tuple(self._planner.attach(e, links, request, undo) for e in endpoints)
         first, six = gateways(endpoints)
         return Sandbox(
             container=request.container,
@@ -169,7 +170,8 @@ class Sandboxes:
             partial(self._kernel.detach_links, parts) if parts else None,
             partial(self._kernel.remove_sandbox, Path(sandbox.key)) if sandbox.key else None,
         ]
-        problems = attempt_all(filter(None, rules))
+        turn = partial(self._planner.turn, sandbox, sandbox.endpoints, ())
+        problems = attempt_all((turn, *filter(None, rules)))
         problems += attempt_together(filter(None, links), [partial(self._flush, sandbox, whole=True)])
         problems += attempt_all(partial(self._planner.detach, endpoint) for endpoint in sandbox.endpoints)
         problems += attempt_all([partial(self.forget, sandbox, intent)])

@@ -8,7 +8,7 @@ import socket
 from collections.abc import Mapping
 from typing import Any
 
-from linkspan.model.errors import LinkspanError
+from linkspan.model.errors import LinkspanError, NotFound
 from linkspan.network.remote.discovery import Place
 
 TYPE = "application/vnd.docker.plugins.v1.2+json"
@@ -44,18 +44,25 @@ class Plugin:
     def call(self, method: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Return the answer to "NetworkDriver.Join" and the like.
 
-        Raises LinkspanError with the plugin's own error, or saying that it cannot be reached.
+        Raises LinkspanError with the plugin's own error, or saying that it cannot be reached; NotFound if it
+        has gone, or does not know the method.
         """
         try:
             status, text = self._post(f"/{method}", json.dumps(body or {}))
+        except FileNotFoundError as error:
+            raise NotFound(f"plugin {self.name} cannot be reached for {method}: {error}") from error
         except (OSError, http.client.HTTPException) as error:
             raise LinkspanError(f"plugin {self.name} cannot be reached for {method}: {error}") from error
         try:
             answer = json.loads(text) if text.strip() else {}
         except ValueError:
             answer = text.decode(errors="replace").strip()
+        if not isinstance(answer, dict) and status == 404:
+            raise NotFound(f"{self.name}: {method}: {answer}")
         if not isinstance(answer, dict):
             raise LinkspanError(f"{self.name}: {method}: {answer}")
+        if status == 404:
+            raise NotFound(f"{self.name}: {method}: {answer.get('Err') or 'the plugin does not know it'}")
         if status != 200 or answer.get("Err"):
             raise LinkspanError(f"{self.name}: {method}: {answer.get('Err') or f'status {status}'}")
         return answer

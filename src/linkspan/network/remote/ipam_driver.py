@@ -26,8 +26,11 @@ class RemoteIpam:
     def __init__(self, plugins: Plugins) -> None:
         self._plugins = plugins
 
-    def request_pool(self, spec: NetworkSpec, wish: PoolRequest, version: int) -> Pool:
-        """Return the pool of one family with its gateway; raises LinkspanError with the plugin's refusal."""
+    def request_pool(self, spec: NetworkSpec, wish: PoolRequest, version: int, gateway: bool = True) -> Pool:
+        """Return the pool of one family with its gateway; raises LinkspanError with the plugin's refusal.
+
+        Without `gateway` none is requested that was not named.
+        """
         driver, options = spec.ipam_driver, dict(spec.ipam_options)
         spaces = self._call(driver, "GetDefaultAddressSpaces", {})
         body = {
@@ -41,7 +44,9 @@ class RemoteIpam:
         pool_id = str(answer.get("PoolID") or "")
         try:
             subnet = ip_network(answer["Pool"])
-            gateway = self._gateway(driver, pool_id, wish.gateway, answer.get("Data") or {})
+            found = None
+            if gateway or wish.gateway is not None:
+                found = self._gateway(driver, pool_id, wish.gateway, answer.get("Data") or {})
             for _, address in wish.auxiliary:
                 self.request_address(driver, pool_id, address)
         except (ValueError, KeyError) as error:
@@ -50,7 +55,7 @@ class RemoteIpam:
         except LinkspanError:
             self.release_pool(driver, pool_id)
             raise
-        return Pool(subnet, gateway, wish.ip_range, wish.auxiliary, pool_id)
+        return Pool(subnet, found, wish.ip_range, wish.auxiliary, pool_id)
 
     def _gateway(
         self, driver: str, pool_id: str, wanted: Address | None, data: Mapping[str, str]

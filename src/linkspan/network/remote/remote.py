@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
+from typing import Any
 
 from linkspan.model.addresses import Address, Interface
 from linkspan.model.errors import InvalidParameter, NotFound
@@ -13,6 +15,8 @@ from linkspan.network.remote.network_driver import RemoteNetworks
 from linkspan.network.remote.plugins import Plugins
 from linkspan.network.undo import Undo
 
+Ways = tuple[str, str]
+
 
 class Remote:
     """The plugins' part in the life of networks and endpoints; blocking: hold no lock while calling it."""
@@ -21,8 +25,10 @@ class Remote:
         self._networks = RemoteNetworks(plugins)
         self._ipam = RemoteIpam(plugins)
 
-    def pools(self, spec: NetworkSpec, undo: Undo) -> tuple[Pool, ...] | None:
+    def pools(self, spec: NetworkSpec, no_gateway: Collection[int], undo: Undo) -> tuple[Pool, ...] | None:
         """Return the pools that the IPAM driver gives; None when we choose them ourselves.
+
+        In the families `no_gateway` a gateway is requested only if it was named.
 
         The null driver gives none: its networks have no addresses of ours.
         """
@@ -35,14 +41,18 @@ class Remote:
         found = []
         for version, enabled in ((4, spec.enable_ipv4), (6, spec.enable_ipv6)):
             if enabled:
-                pool = self._requested(spec, version)
+                pool = self._requested(spec, version, version not in no_gateway)
                 undo.push(self._ipam.release_pool, spec.ipam_driver, pool.id)
                 found.append(pool)
         return tuple(found)
 
-    def _requested(self, spec: NetworkSpec, version: int) -> Pool:
+    def families_without_gateway(self, spec: NetworkSpec) -> frozenset[int]:
+        """Return the families (4, 6) that a new network shall have no gateway in, unless one was named."""
+        return self._networks.families_without_gateway(spec) if is_remote(spec.driver) else frozenset()
+
+    def _requested(self, spec: NetworkSpec, version: int, gateway: bool) -> Pool:
         try:
-            return self._ipam.request_pool(spec, _wish(spec, version), version)
+            return self._ipam.request_pool(spec, _wish(spec, version), version, gateway)
         except NotFound as error:
             raise InvalidParameter(str(error)) from error
 
@@ -50,7 +60,7 @@ class Remote:
         """Let the plugin of a new network make it; returns the network with the plugin's scope."""
         if not is_remote(network.driver):
             return network
-        network = replace(network, scope=self._networks.scope(network.driver))
+        network = replace(network, scope=self._networks.capabilities(network.driver).scope)
         self._networks.create(network)
         undo.push(self._networks.delete, network)
         return network
@@ -87,18 +97,36 @@ class Remote:
         if pool is not None and network.ipam_driver not in BUILT_IN:
             self._ipam.release_address(network.ipam_driver, pool.id, address)
 
-    def attach(self, network: Network, endpoint: Endpoint, taken: set[str], undo: Undo) -> Endpoint:
+    def attach(
+        self, network: Network, endpoint: Endpoint, taken: set[str], ports: dict[str, Any], undo: Undo
+    ) -> Endpoint:
         """Let the plugin make the endpoint and join it to the sandbox, which must exist.
 
-        Returns what has become of the endpoint.
+        `ports` are the container's port labels. Returns what has become of the endpoint.
         """
         if not is_remote(network.driver):
             return endpoint
-        made = self._networks.create_endpoint(network, endpoint)
+        made = self._networks.create_endpoint(network, endpoint, ports)
         undo.push(self._networks.delete_endpoint, network, made)
-        joined = self._networks.join(network, made, taken)
+        joined = self._networks.join(network, made, taken, ports)
         undo.push(self._networks.leave, network, joined)
         return joined
+
+    def turn(
+        self, network: Network, endpoint: Endpoint, ports: dict[str, Any], before: Ways, after: Ways
+    ) -> None:
+        """Tell the plugin that its endpoint has become its container's way out, or is it no more.
+
+        `before` and `after` are the ids of the endpoints that lead out in IPv4 and in IPv6, "" for none.
+        """
+        was, now = (tuple(endpoint.id == way for way in ways) for ways in (before, after))
+        if was == now or not is_remote(network.driver):
+            return
+        if any(now):
+            foreign_ipv6 = bool(after[1]) and not now[1]
+            self._networks.open_ports(network, endpoint, ports, foreign_ipv6)
+        else:
+            self._networks.close_ports(network, endpoint)
 
     def detach(self, network: Network, endpoint: Endpoint) -> None:
         """Let the plugin take the endpoint down; its link is back on the host."""

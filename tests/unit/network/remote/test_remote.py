@@ -13,14 +13,17 @@ import pytest
 
 from linkspan.model.errors import InvalidParameter, LinkspanError, NotFound
 from linkspan.model.network import Endpoint, Network, NetworkSpec, Pool, StaticRoute
+from linkspan.model.ports import PublishRequest
 from linkspan.network.remote.client import Plugin
 from linkspan.network.remote.discovery import Place
 from linkspan.network.remote.plugins import NETWORK, Plugins
+from linkspan.network.remote.port_labels import port_labels
 from linkspan.network.remote.remote import Remote
 from linkspan.network.undo import Undo
 
 NET = Network("n1", "net", "demo", "", ipam_driver="demo", pools=(Pool(ip_network("10.9.0.0/24"), id="p1"),))
 END = Endpoint("e1", "n1", "net", "c1", "web", "/netns/c1", ipv4=ip_interface("10.9.0.2/24"))
+PORTS = port_labels((PublishRequest("tcp", 80, ip_address("127.0.0.1"), 8080, 8089),), (("udp", 53),))
 KINDS = ["NetworkDriver", "IpamDriver"]
 
 
@@ -28,7 +31,11 @@ class Fake:
     """A plugin that answers what it was told to, and notes what it was asked."""
 
     def __init__(self, directory) -> None:
-        self.answers: dict[str, object] = {"Plugin.Activate": {"Implements": KINDS}}
+        self.answers: dict[str, object] = {
+            "Plugin.Activate": {"Implements": KINDS},
+            "NetworkDriver.GetCapabilities": {"Scope": "local"},
+        }
+        self.unknown: set[str] = set()
         self.asked: list[tuple[str, dict]] = []
         fake = self
 
@@ -38,7 +45,8 @@ class Fake:
                 fake.asked.append((self.path[1:], body))
                 answer = fake.answers.get(self.path[1:], {})
                 text = answer.encode() if isinstance(answer, str) else json.dumps(answer).encode()
-                self.send_response(500 if isinstance(answer, str) else 200)
+                status = 500 if isinstance(answer, str) else 200
+                self.send_response(404 if self.path[1:] in fake.unknown else status)
                 self.send_header("Content-Length", str(len(text)))
                 self.end_headers()
                 self.wfile.write(text)
@@ -85,7 +93,7 @@ def test_an_endpoint_is_made_joined_and_taken_down(fake):
     }
     taken = {"eth0"}
     with Undo() as undo:
-        joined = fake.remote.attach(NET, END, taken, undo)
+        joined = fake.remote.attach(NET, END, taken, PORTS, undo)
     assert (joined.source_link, joined.link, joined.mac) == ("src0", "eth1", "02:00:00:00:00:01")
     assert (joined.gateway4, joined.gateway6) == (None, ip_address("fd00::1")) and taken == {"eth0", "eth1"}
     assert joined.routes == (
@@ -93,6 +101,7 @@ def test_an_endpoint_is_made_joined_and_taken_down(fake):
         StaticRoute(ip_network("10.2.0.0/16")),
     )
     created = dict(fake.asked)["NetworkDriver.CreateEndpoint"]
+    assert created["Options"] == dict(fake.asked)["NetworkDriver.Join"]["Options"] == PORTS
     assert created["Interface"] == {"Address": "10.9.0.2/24", "AddressIPv6": "", "MacAddress": ""}
     fake.remote.detach(NET, joined)
     assert [name for name, _ in fake.asked[-2:]] == ["NetworkDriver.Leave", "NetworkDriver.DeleteEndpoint"]
@@ -101,7 +110,7 @@ def test_an_endpoint_is_made_joined_and_taken_down(fake):
 def test_a_failed_join_takes_the_endpoint_back(fake):
     fake.answers["NetworkDriver.Join"] = {"Err": "no room"}
     with pytest.raises(LinkspanError, match=r"^demo: NetworkDriver\.Join: no room$"), Undo() as undo:
-        fake.remote.attach(NET, END, set(), undo)
+        fake.remote.attach(NET, END, set(), PORTS, undo)
     assert fake.asked[-1][0] == "NetworkDriver.DeleteEndpoint"
 
 
@@ -121,10 +130,10 @@ def test_answers_that_cannot_be_used(fake, method, answer, complaint):
     fake.answers[f"NetworkDriver.{method}"] = answer
     if not complaint:
         with Undo() as undo:
-            assert fake.remote.attach(NET, END, set(), undo).link == ""
+            assert fake.remote.attach(NET, END, set(), PORTS, undo).link == ""
         return
     with pytest.raises(LinkspanError, match=complaint), Undo() as undo:
-        fake.remote.attach(NET, END, set(), undo)
+        fake.remote.attach(NET, END, set(), PORTS, undo)
 
 
 def test_networks_say_what_they_are(fake):
@@ -134,7 +143,62 @@ def test_networks_say_what_they_are(fake):
         assert fake.remote.create(network, undo).scope == "global"
     options = dict(fake.asked)["NetworkDriver.CreateNetwork"]["Options"]
     assert options["com.docker.network.generic"] == {"a": "b"}
-    assert options["com.docker.network.enable_ipv6"] and options["com.docker.network.internal"]
+    assert options["com.docker.network.enable_ipv4"] and options["com.docker.network.enable_ipv6"]
+    assert options["com.docker.network.internal"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "got"),
+    [({}, "nothing"), ({"Scope": "moon"}, "moon"), ({"Scope": "local", "ConnectivityScope": "x"}, "x")],
+)
+def test_capabilities_that_are_none(fake, answer, got):
+    fake.answers["NetworkDriver.GetCapabilities"] = answer
+    complaint = f"^demo: invalid capability: expecting 'local' or 'global', got {got}$"
+    with pytest.raises(LinkspanError, match=complaint), Undo() as undo:
+        fake.remote.create(NET, undo)
+
+
+def test_a_plugin_may_want_no_gateways(fake):
+    spec = NetworkSpec("n", driver="demo", ipam_driver="demo", options=(("a", "b"),), enable_ipv6=True)
+    assert fake.remote.families_without_gateway(spec) == frozenset()
+    assert "NetworkDriver.GwAllocCheck" not in dict(fake.asked)
+    fake.answers["NetworkDriver.GetCapabilities"] = {"Scope": "local", "GwAllocChecker": True}
+    fake.answers["NetworkDriver.GwAllocCheck"] = {"SkipIPv4": True}
+    assert fake.remote.families_without_gateway(spec) == {4}
+    asked = dict(fake.asked)["NetworkDriver.GwAllocCheck"]
+    assert asked["Options"]["com.docker.network.generic"] == {"a": "b"}
+    fake.answers["IpamDriver.RequestPool"] = {"PoolID": "p9", "Pool": "10.8.0.0/24"}
+    with Undo() as undo:
+        (pool,) = fake.remote.pools(replace(spec, enable_ipv6=False), {4}, undo) or ()
+    assert pool.gateway is None and "IpamDriver.RequestAddress" not in dict(fake.asked)
+
+
+def test_a_plugin_is_told_when_its_endpoint_leads_out(fake):
+    nothing, both, four = ("", ""), ("e1", "e1"), ("e1", "e2")
+    for before, after in (
+        (nothing, ("e2", "")),
+        (nothing, both),
+        (both, both),
+        (both, four),
+        (four, ("e3", "e2")),
+    ):
+        fake.remote.turn(NET, END, PORTS, before, after)
+    ids = {"NetworkID": "n1", "EndpointID": "e1"}
+    assert [(name.partition(".")[2], body) for name, body in fake.asked if "External" in name] == [
+        ("ProgramExternalConnectivity", {**ids, "Options": PORTS}),
+        (
+            "ProgramExternalConnectivity",
+            {**ids, "Options": {**PORTS, "com.docker.network.no_proxy_6to4": True}},
+        ),
+        ("RevokeExternalConnectivity", ids),
+    ]
+
+
+def test_a_plugin_need_not_know_of_ways_out(fake):
+    fake.unknown = {f"NetworkDriver.{verb}ExternalConnectivity" for verb in ("Program", "Revoke")}
+    fake.remote.turn(NET, END, PORTS, ("", ""), ("e1", ""))
+    fake.remote.turn(NET, END, PORTS, ("e1", ""), ("", ""))
+    assert {name for name, _ in fake.asked} >= fake.unknown
 
 
 def test_pools_and_addresses(fake):
@@ -148,7 +212,7 @@ def test_pools_and_addresses(fake):
         "IpamDriver.RequestAddress": {"Address": "10.9.0.3/24"},
     }
     with Undo() as undo:
-        (pool,) = fake.remote.pools(NetworkSpec("n", ipam_driver="demo"), undo) or ()
+        (pool,) = fake.remote.pools(NetworkSpec("n", ipam_driver="demo"), (), undo) or ()
         assert (str(pool.gateway), pool.id) == ("10.8.0.254", "p9")
         wanted = replace(END, mac="02:00:00:00:00:05")
         assert fake.remote.addresses(NET, wanted, undo) == {4: ip_interface("10.9.0.3/24")}
@@ -168,7 +232,7 @@ def test_pools_and_addresses(fake):
 def test_a_pool_of_no_use_is_given_back(fake, answers):
     fake.answers |= {f"IpamDriver.{name}": answer for name, answer in answers.items()}
     with pytest.raises(LinkspanError), Undo() as undo:
-        fake.remote.pools(NetworkSpec("n", ipam_driver="demo"), undo)
+        fake.remote.pools(NetworkSpec("n", ipam_driver="demo"), (), undo)
     assert fake.asked[-1][0] == "IpamDriver.ReleasePool"
 
 
@@ -176,12 +240,12 @@ def test_drivers_of_ours_ask_nobody(fake):
     ours = Network("n3", "n", "bridge", "")
     with Undo() as undo:
         assert fake.remote.create(ours, undo) is ours
-        assert fake.remote.pools(NetworkSpec("n"), undo) is None
-        assert fake.remote.attach(ours, END, set(), undo) is END
+        assert fake.remote.pools(NetworkSpec("n"), (), undo) is None
+        assert fake.remote.attach(ours, END, set(), PORTS, undo) is END
         assert fake.remote.addresses(ours, END, undo) == {}
-        assert fake.remote.pools(NetworkSpec("n", driver="macvlan", ipam_driver="null"), undo) == ()
+        assert fake.remote.pools(NetworkSpec("n", driver="macvlan", ipam_driver="null"), (), undo) == ()
         with pytest.raises(InvalidParameter, match="ipv4 pool is empty"):
-            fake.remote.pools(NetworkSpec("n", ipam_driver="null"), undo)
+            fake.remote.pools(NetworkSpec("n", ipam_driver="null"), (), undo)
     fake.remote.delete(ours)
     fake.remote.detach(ours, END)
     assert fake.asked == []
@@ -193,7 +257,7 @@ def test_a_plugin_must_implement_what_it_is_used_for(fake):
     with pytest.raises(LinkspanError, match="Plugin does not implement the requested driver"):
         plugins.get("demo", NETWORK)
     with pytest.raises(InvalidParameter, match="plugin not found"), Undo() as undo:
-        fake.remote.pools(NetworkSpec("n", ipam_driver="nosuch"), undo)
+        fake.remote.pools(NetworkSpec("n", ipam_driver="nosuch"), (), undo)
 
 
 def test_a_plugin_that_is_away(tmp_path):
