@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import tempfile
 import uuid
@@ -13,6 +14,8 @@ import pytest
 
 MARK = f"LINKSPAN_TEST_SESSION={uuid.uuid4().hex}"
 os.environ.update([MARK.split("=")])
+# Started in the background of a shell, we and all our children would ignore Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -18,6 +18,7 @@ from linkspan.api import (
     events,
     exec,
     images,
+    insight,
     networks,
     streams,
     system,
@@ -43,6 +44,7 @@ RESOURCES = (
     networks,
     volumes,
     events,
+    insight,
     absent,
 )
 

@@ -40,6 +40,8 @@ COMMANDS = {
     "network prune": ("networks", "PRUNE", "Remove all unused networks"),
     "network connect": ("networks", "CONNECT", "Connect a container to a network"),
     "network disconnect": ("networks", "DISCONNECT", "Disconnect a container from a network"),
+    "links": ("looking", "LINKS", "List which veth belongs to which container"),
+    "map": ("looking", "MAP", "Draw bridges, veth pairs, containers and published ports"),
     "events": ("system", "EVENTS", "Show what happens, as it happens"),
     "version": ("system", "VERSION", "Show the versions of client and daemon"),
     "info": ("system", "INFO", "Show what the daemon is and holds"),

@@ -44,6 +44,11 @@ class Engine:
         self.volumes = VolumeUseCases(house)
 
     @property
+    def house(self) -> House:
+        """Return the adapters, for the tools that look at all of it."""
+        return self._house
+
+    @property
     def settings(self) -> DaemonSettings:
         """Return what the daemon was started with."""
         return self._house.settings

@@ -165,6 +165,11 @@ class HostKernel:
         found.pop("lo", None)
         return found
 
+    def counted_links(self) -> list[tuple[LinkState, LinkStatistics]]:
+        """Return every link of the host with its counters; raises KernelError."""
+        with apply.explained("reading the counters of the links"), self._spaces() as spaces:
+            return links.counted(spaces.host)
+
     def subnets_in_use(self) -> list[Subnet]:
         """Return where any route of any table leads and what any address is on-link with, both families.
 
@@ -179,6 +184,14 @@ class HostKernel:
         """Return the addresses of the host, lo's included; raises KernelError."""
         with apply.explained("reading the addresses"), self._spaces() as spaces:
             return [interface for _, interface in addresses.dump(spaces.host)]
+
+    def addresses_by_index(self) -> dict[int, list[Interface]]:
+        """Return the addresses of the host by the index of their link; raises KernelError."""
+        found: dict[int, list[Interface]] = {}
+        with apply.explained("reading the addresses"), self._spaces() as spaces:
+            for index, interface in addresses.dump(spaces.host):
+                found.setdefault(index, []).append(interface)
+        return found
 
     def addresses(self, link: str, sandbox: str = "") -> list[Interface]:
         """Return the addresses of one link; raises KernelError, ENODEV when there is no such link."""

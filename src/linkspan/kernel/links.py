@@ -266,6 +266,14 @@ def statistics(netlink: Netlink) -> dict[str, LinkStatistics]:
     return found
 
 
+def counted(netlink: Netlink) -> list[tuple[LinkState, LinkStatistics]]:
+    """Return all links of the namespace with their counters."""
+    return [
+        (link_state(answer), _counters(wire.parse(answer, _HEADER.size)[_STATS64]))
+        for _, answer in netlink.dump(_GET, _header())
+    ]
+
+
 def _counters(data: bytes) -> LinkStatistics:
     rx, tx, rx_bytes, tx_bytes, rx_errors, tx_errors, rx_dropped, tx_dropped = _STATISTICS.unpack_from(data)
     return LinkStatistics(rx_bytes, rx, rx_errors, rx_dropped, tx_bytes, tx, tx_errors, tx_dropped)

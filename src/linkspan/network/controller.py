@@ -19,6 +19,7 @@ from linkspan.network.healing import Healing
 from linkspan.network.hotplug import Hotplug
 from linkspan.network.locks import KeyedLocks
 from linkspan.network.networks import Networks
+from linkspan.network.observing import HostView, observe
 from linkspan.network.occupancy import Occupancy, occupancy
 from linkspan.network.planning import Planner
 from linkspan.network.ports import Owner, PortAllocator, ephemeral_range, reserved_ports
@@ -251,6 +252,10 @@ class Controller:
     def sandbox(self, container_id: str) -> Sandbox | None:
         """Return the sandbox of a container as it stands, None if it has none."""
         return self._registry.sandbox(container_id)
+
+    def observe(self) -> HostView:
+        """Return what the kernel holds on the host just now; raises KernelError."""
+        return observe(self._kernel)
 
     def sandboxes(self) -> list[Sandbox]:
         """Return all sandboxes that stand."""

@@ -1,0 +1,1 @@
+"""Tools that explain the network: they read the model, the blueprint and the kernel, and change nothing."""
