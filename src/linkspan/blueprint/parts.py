@@ -113,4 +113,13 @@ class Sysctl:
     needed: bool = True
 
 
-Part = Bridge | VethPair | SubLink | MovedLink | LinkUp | Address | Route | Sysctl
+@dataclass(frozen=True, slots=True)
+class Shaper:
+    """What leaves by `link` keeps to `rate` bits per second (a token bucket, tc's tbf)."""
+
+    link: str
+    rate: int
+    sandbox: str = ""
+
+
+Part = Bridge | VethPair | SubLink | MovedLink | LinkUp | Address | Route | Sysctl | Shaper

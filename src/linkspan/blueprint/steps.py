@@ -11,6 +11,7 @@ from linkspan.blueprint.parts import (
     MovedLink,
     Part,
     Route,
+    Shaper,
     SubLink,
     Sysctl,
     VethPair,
@@ -47,6 +48,8 @@ class Add:
                 return f"adding the route {_way(route)} on {link}"
             case Sysctl(key=key, value=value):
                 return f"setting {key} to {value}"
+            case Shaper(link=link, rate=rate):
+                return f"holding {link} to {rate} bit/s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,8 @@ class Remove:
                 return f"removing the route {_way(route)} on {link}"
             case Sysctl(key=key):
                 return f"leaving {key} as it is"
+            case Shaper(link=link):
+                return f"no longer holding {link} to a rate"
 
 
 Step = Add | Remove
@@ -110,7 +115,7 @@ def needs(part: Part) -> frozenset[tuple[str, str]]:
             return frozenset({("", source)})
         case LinkUp(link=link, sandbox=sandbox) | Address(link=link, sandbox=sandbox):
             return frozenset({(sandbox, link)})
-        case Route(link=link, sandbox=sandbox):
+        case Route(link=link, sandbox=sandbox) | Shaper(link=link, sandbox=sandbox):
             return frozenset({(sandbox, link)})
         case Sysctl(sandbox=sandbox):
             named = part.key.split(".")

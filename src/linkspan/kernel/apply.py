@@ -15,12 +15,13 @@ from linkspan.blueprint.parts import (
     MovedLink,
     Part,
     Route,
+    Shaper,
     SubLink,
     Sysctl,
     VethPair,
 )
 from linkspan.blueprint.steps import Add, Remove, Step, links_of, needs
-from linkspan.kernel import addresses, links, routes, sublinks, sysctl
+from linkspan.kernel import addresses, links, routes, shaping, sublinks, sysctl
 from linkspan.kernel.spaces import Spaces
 from linkspan.model.errors import KernelError
 
@@ -79,6 +80,8 @@ def make(spaces: Spaces, part: Part) -> Iterator[Undo]:
             yield _add_route(spaces, part)
         case Sysctl():
             yield from _set(spaces, part)
+        case Shaper():
+            yield _shape(spaces, part)
 
 
 def _make_bridge(spaces: Spaces, bridge: Bridge) -> Iterator[Undo]:
@@ -184,6 +187,12 @@ def _add_route(spaces: Spaces, part: Route) -> Undo:
     return partial(routes.remove, netlink, index, part.destination, part.gateway)
 
 
+def _shape(spaces: Spaces, part: Shaper) -> Undo:
+    netlink, index = spaces.netlink(part.sandbox), spaces.index(part.link, part.sandbox)
+    shaping.shape(netlink, index, part.rate)
+    return partial(shaping.unshape, netlink, index)
+
+
 def _set(spaces: Spaces, part: Sysctl) -> Iterator[Undo]:
     try:
         before = spaces.visit(part.sandbox, partial(sysctl.exchange, part.key, part.value))
@@ -241,3 +250,5 @@ def _remove_one(spaces: Spaces, part: Part) -> None:
         case Route():
             index = spaces.index(part.link, part.sandbox)
             routes.remove(spaces.netlink(part.sandbox), index, part.destination, part.gateway)
+        case Shaper():
+            shaping.unshape(spaces.netlink(part.sandbox), spaces.index(part.link, part.sandbox))

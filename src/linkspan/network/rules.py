@@ -11,6 +11,7 @@ from linkspan.model.sandbox import Sandbox, SandboxRequest
 from linkspan.network.options import ENDPOINT_SYSCTLS
 from linkspan.network.planning import chosen_name
 from linkspan.network.predefined import HOST_NETWORK, NONE_NETWORK, is_predefined
+from linkspan.network.rates import check_rates
 from linkspan.network.registry import Registry
 
 SHARED = (
@@ -38,6 +39,7 @@ def check_endpoint(network: Network, config: EndpointConfig) -> None:
             f"invalid endpoint settings:\ninvalid interface name {name}: it has at most 15 characters,"
             " no space, no / and no :, and is neither lo nor . nor .."
         )
+    check_rates(network, config)
     for sysctl in filter(None, dict(config.driver_opts).get(ENDPOINT_SYSCTLS, "").split(",")):
         if not _SYSCTL.fullmatch(sysctl):
             raise InvalidParameter(

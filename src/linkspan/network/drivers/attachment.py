@@ -10,17 +10,19 @@ from linkspan.blueprint.parts import Address, Part, Route, Sysctl
 from linkspan.model.addresses import Interface, Subnet
 from linkspan.model.network import Endpoint, Network
 from linkspan.network.options import ENDPOINT_SYSCTLS, bridge_options
+from linkspan.network.rates import shapers
 
 ANYWHERE: dict[int, Subnet] = {4: ip_network("0.0.0.0/0"), 6: ip_network("::/0")}
 
 
 def inner_parts(endpoint: Endpoint) -> tuple[Part, ...]:
-    """Return what belongs on an endpoint's interface: IPv6 or none of it, addresses, the user's sysctls."""
+    """Return what belongs on an endpoint's interface: IPv6 or none of it, addresses, sysctls, rates."""
     link, sandbox = endpoint.link, endpoint.sandbox
     return (
         Sysctl(f"net.ipv6.conf.{link}.disable_ipv6", "0" if endpoint.ipv6 else "1", sandbox, needed=False),
         *(Address(link, interface, sandbox) for interface in _interfaces(endpoint)),
         *_endpoint_sysctls(endpoint),
+        *shapers(endpoint),
     )
 
 
