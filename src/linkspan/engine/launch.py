@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from linkspan.engine.beside import Beside
 from linkspan.engine.failures import Failure, explain
 from linkspan.engine.house import House
 from linkspan.engine.joining import sandbox_request
@@ -22,6 +23,7 @@ from linkspan.model.errors import Conflict, LinkspanError, NotFound
 from linkspan.model.sandbox import Sandbox
 from linkspan.model.timestamps import rfc3339
 from linkspan.runtime import parts
+from linkspan.runtime.creation import Creation
 from linkspan.runtime.process import Created
 
 if TYPE_CHECKING:
@@ -41,6 +43,15 @@ class Launched:
     sandbox: Sandbox | None
     hostname: str
     moment: int
+
+
+@dataclass(frozen=True, slots=True)
+class Mounted:
+    """The root file system of a container, and its mounts: where their sources are, and which are trees."""
+
+    rootfs: Path
+    sources: Mapping[str, str]
+    trees: frozenset[str]
 
 
 class Launcher:
@@ -115,14 +126,14 @@ class Launcher:
             sources = self._storage.parts(container, house.parts(container.id))
             rootfs = house.overlay.mount(container.id)
             undo.callback(_quietly, partial(house.overlay.unmount, container.id))
-            sandbox, place = self._networked(container, rootfs, undo)
-            place = replace(place, sources=sources, trees=self._trees(container, sources))
+            mounted = Mounted(rootfs, sources, self._trees(container, sources))
+            sandbox, creation = self._networked(container, mounted, undo)
+            created = creation.finish()
             undo.callback(_quietly, partial(house.runtime.delete, container.id, force=True))
-            created = house.runtime.create(container_process(container, place))
             started = time.time_ns()
             house.runtime.start(container.id)
             undo.pop_all()
-        return Launched(created, sandbox, place.hostname, started)
+        return Launched(created, sandbox, creation.hostname, started)
 
     def _trees(self, container: Container, sources: Mapping[str, str]) -> frozenset[str]:
         """Return the destinations of mounts that are directories, where the kernel knows trees."""
@@ -135,24 +146,35 @@ class Launcher:
             if Path(sources.get(point.destination, point.source)).is_dir()
         )
 
-    def _networked(self, container: Container, rootfs: Path, undo: ExitStack) -> tuple[Sandbox | None, Place]:
+    def _networked(
+        self, container: Container, mounted: Mounted, undo: ExitStack
+    ) -> tuple[Sandbox | None, Creation]:
+        """Make the sandbox, and begin to set the process up as soon as its namespace stands."""
         mode = container.network_mode
         if mode.startswith("container:"):
-            return None, self._shared(container, mode.partition(":")[2], rootfs)
+            place = self._shared(container, mode.partition(":")[2], mounted)
+            return None, self._house.runtime.begin(container_process(container, place))
         house = self._house
         links = legacy_links(container, house.registry, house.network)
         request = replace(sandbox_request(container), links=tuple(link.id for link in links))
-        sandbox = house.network.join(request)
+        begin = partial(self._begin, container, mounted)
+        beside = Beside(house.naming, container, house.files(container.id), begin)
+        sandbox = house.network.join(request, beside)
         undo.callback(_quietly, partial(house.network.leave, container.id))
-        undo.callback(_quietly, partial(house.naming.left, container.id))
-        house.naming.joined(container, sandbox, house.files(container.id))
-        place = self._place(container, rootfs, sandbox.key or None)
-        return sandbox, replace(place, links=house.naming.link_environment(container.id))
+        undo.callback(_quietly, beside.take_back)
+        return sandbox, beside.creation()
 
-    def _place(self, container: Container, rootfs: Path, netns: str | None) -> Place:
+    def _begin(self, container: Container, mounted: Mounted, sandbox: Sandbox) -> Creation:
+        place = self._place(container, mounted, sandbox.key or None)
+        place = replace(place, links=self._house.naming.link_environment(container.id))
+        return self._house.runtime.begin(container_process(container, place))
+
+    def _place(self, container: Container, mounted: Mounted, netns: str | None) -> Place:
         settings = self._house.settings
         return Place(
-            rootfs=rootfs,
+            rootfs=mounted.rootfs,
+            sources=mounted.sources,
+            trees=mounted.trees,
             log=self._house.log_path(container.id),
             files=self._house.files(container.id),
             hostname=str(container.config.get("Hostname") or ""),
@@ -173,11 +195,11 @@ class Launcher:
             return ""
         return self._house.runtime.shm_path(self._running(mode.partition(":")[2], "IPC").id)
 
-    def _shared(self, container: Container, target_id: str, rootfs: Path) -> Place:
+    def _shared(self, container: Container, target_id: str, mounted: Mounted) -> Place:
         """Use the namespace and the three files of the container whose network is shared."""
         target = self._running(target_id, "network")
         sandbox = self._sandbox_of(target)
-        place = self._place(container, rootfs, sandbox.key or None)
+        place = self._place(container, mounted, sandbox.key or None)
         return replace(
             place,
             files=self._house.files(sandbox.container.id),

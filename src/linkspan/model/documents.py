@@ -41,8 +41,17 @@ def encode(value: Any) -> Any:
     if isinstance(value, tuple):
         return [encode(item) for item in value]
     if is_dataclass(kind):
-        return {name: encode(getattr(value, name)) for name in _names(cast(Hashable, kind))}
+        return _fields(value, _names(cast(Hashable, kind)))
     return value
+
+
+def _fields(noun: Any, names: tuple[str, ...]) -> dict[str, Any]:
+    """Encode each field; most are scalars, and a thousand ports have five thousand of them."""
+    found = {}
+    for name in names:
+        item = getattr(noun, name)
+        found[name] = item if type(item) in _SCALARS else encode(item)
+    return found
 
 
 @cache

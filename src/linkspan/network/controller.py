@@ -32,7 +32,7 @@ from linkspan.network.remote.plugins import Plugins
 from linkspan.network.remote.remote import Remote
 from linkspan.network.reservations import Reservations
 from linkspan.network.rules import NOT_FROM_HOST, check_connect, check_request
-from linkspan.network.sandboxes import Sandboxes
+from linkspan.network.sandboxes import Prepared, Sandboxes, nothing
 from linkspan.network.settings import NetworkSettings
 from linkspan.network.wanted import Wanted
 from linkspan.network.wording import setting_up
@@ -176,10 +176,11 @@ class Controller:
         """Return the ids of the containers that addresses are kept for."""
         return self._reservations.owners()
 
-    def join(self, request: SandboxRequest) -> Sandbox:
+    def join(self, request: SandboxRequest, prepared: Prepared = nothing) -> Sandbox:
         """Build the sandbox of a container: all of it, or nothing and an error in Docker's words.
 
-        A sandbox that the container still has is removed first.
+        A sandbox that the container still has is removed first. `prepared` is called as soon as the namespace
+        stands, and what it returns when the rest fails; it raises nothing.
         """
         with self._locks.hold(request.container.id):
             try:
@@ -187,7 +188,7 @@ class Controller:
                     self._sandboxes.demolish(stale)
                 check_request(self._registry, request)
                 self._reservations.reserve(request.container, request.endpoints)
-                return self._sandboxes.build(request)
+                return self._sandboxes.build(request, prepared)
             except (LinkspanError, OSError, ExceptionGroup) as error:
                 raise setting_up(error) from error
 

@@ -1,12 +1,14 @@
 """Sandboxes: a container's namespace built all at once or not at all, and torn down whatever fails.
 
-The order fails closed: addresses and names, the intent in the store, host sockets bound but closed to all,
-namespace and links, all firewall facts in one transaction, the proxy serving, the commit.
+The order fails closed: addresses and names, the intent in the store, namespace and links, host sockets bound
+but closed to all, all firewall facts in one transaction, the proxy serving, the commit. The process is set up
+beside it as soon as the namespace stands, and does not run before everything does.
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -31,6 +33,14 @@ log = logging.getLogger(__name__)
 
 NO_PORTS = Publication((), (), None)
 
+Prepared = Callable[[Sandbox], Callable[[], object]]
+"""Called with a sandbox whose namespace stands, its ports still closed; returns what takes back its doing."""
+
+
+def nothing(_sandbox: Sandbox) -> Callable[[], object]:
+    """Be the `Prepared` of a sandbox that nothing waits for."""
+    return lambda: None
+
 
 class Sandboxes:
     """Builds and removes sandboxes; whoever calls holds the container's lock."""
@@ -54,14 +64,15 @@ class Sandboxes:
         self._planner = planner
         self._wanted = Wanted(registry.by_id, settings)
 
-    def build(self, request: SandboxRequest) -> Sandbox:
+    def build(self, request: SandboxRequest, prepared: Prepared = nothing) -> Sandbox:
         """Make the sandbox that `request` wants; on any error nothing of it is left."""
         with Undo() as undo:
             sandbox = self._plan(request, undo)
             intent = self._begin(sandbox, undo)
+            self._make_namespace(sandbox, request, undo)
+            undo.push(prepared(sandbox))
             publication = self._publish(sandbox, undo)
             sandbox = replace(sandbox, bindings=publication.bindings)
-            self._make_namespace(sandbox, request, undo)
             self._open(sandbox, publication, undo)
             self._planner.turn(sandbox, (), sandbox.endpoints, undo)
             with self._registry.store.transaction(durable=False):

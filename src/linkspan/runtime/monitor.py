@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import select
+import subprocess
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from linkspan.runtime.bundle import Bundle
 from linkspan.runtime.launcher import Launcher
@@ -20,32 +22,49 @@ class CreationFailed(Exception):
     """conmon or the runtime refused; the text is theirs."""
 
 
-def create(
-    launcher: Launcher, conmon: str, runtime: Sequence[str], process: ContainerProcess, bundle: Bundle
-) -> int:
-    """Run conmon, which runs `runtime` (program and global options) `create`; return the init's process id.
+@dataclass(frozen=True, slots=True)
+class Monitor:
+    """A conmon at work; `wait` must be called, once."""
 
-    Waits until the container is set up. Raises CreationFailed with what conmon or the runtime said.
-    """
+    child: subprocess.Popen[bytes]
+    reader: int
+    said: int
+
+    def wait(self) -> int:
+        """Wait until the container is set up and return the init's process id.
+
+        Raises CreationFailed with what conmon or the runtime said.
+        """
+        try:
+            answer = _read_line(self.reader)
+            self.child.wait()
+            return _pid(answer, self.said)
+        finally:
+            os.close(self.reader)
+            os.close(self.said)
+
+
+def begin(
+    launcher: Launcher, conmon: str, runtime: Sequence[str], process: ContainerProcess, bundle: Bundle
+) -> Monitor:
+    """Start conmon, which runs `runtime` (program and global options) `create`; raises OSError."""
     reader, writer = os.pipe()
     said = os.memfd_create("conmon-stderr")
     try:
-        try:
-            child = launcher.spawn(
-                arguments(conmon, runtime, process, bundle),
-                stderr=said,
-                pass_fds=(writer,),
-                environment={**os.environ, "_OCI_SYNCPIPE": str(writer)},
-                new_session=True,
-            )
-        finally:
-            os.close(writer)
-        answer = _read_line(reader)
-        child.wait()
-        return _pid(answer, said)
-    finally:
+        child = launcher.spawn(
+            arguments(conmon, runtime, process, bundle),
+            stderr=said,
+            pass_fds=(writer,),
+            environment={**os.environ, "_OCI_SYNCPIPE": str(writer)},
+            new_session=True,
+        )
+    except BaseException:
         os.close(reader)
         os.close(said)
+        raise
+    finally:
+        os.close(writer)
+    return Monitor(child, reader, said)
 
 
 def arguments(conmon: str, runtime: Sequence[str], process: ContainerProcess, bundle: Bundle) -> list[str]:

@@ -6,9 +6,9 @@ import asyncio
 import json
 import os
 import signal as signals
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -37,6 +37,7 @@ from linkspan.runtime import (
 )
 from linkspan.runtime.bundle import Bundle
 from linkspan.runtime.console import Console
+from linkspan.runtime.creation import Creation
 from linkspan.runtime.execution import ExecHandle
 from linkspan.runtime.launcher import Launcher
 from linkspan.runtime.process import ContainerProcess, Created, ExecProcess, ExitStatus, Resources
@@ -77,7 +78,11 @@ class Runtime:
         return Path(self._programs.runtime).name
 
     def create(self, process: ContainerProcess) -> Created:
-        """Set the container up, its program waiting for `start`. Takes about 10 ms.
+        """Set the container up, its program waiting for `start`; raises what `begin` and `finish` raise."""
+        return self.begin(process).finish()
+
+    def begin(self, process: ContainerProcess) -> Creation:
+        """Begin to set the container up; its network namespace must be there, and may be filled meanwhile.
 
         Raises RuntimeFailure in Docker's words, InvalidParameter for a value that makes no container,
         Conflict when there is one of this id already. A failure leaves nothing behind.
@@ -89,18 +94,18 @@ class Runtime:
         if shares:
             process = replace(process, shm_path=str(bundle.shm))
         config = self._config(process)
-        with self._nothing_left(process, bundle):
+        discard = partial(self._discard, process, bundle, log_is_ours=not process.log_path.exists())
+        try:
             bundle.make(config)
             if shares:
                 _mount_shm(bundle.shm, process.shm_size)
-            try:
-                pid = monitor.create(
-                    self._launcher, self._programs.conmon, self._commands.line, process, bundle
-                )
-            except monitor.CreationFailed as error:
-                raise failures.create_failure(str(error), process.args) from error
-        created = bundle.created()
-        return created or Created(pid, 0)
+            running = monitor.begin(
+                self._launcher, self._programs.conmon, self._commands.line, process, bundle
+            )
+        except BaseException:
+            discard()
+            raise
+        return Creation(process, bundle, running, discard)
 
     def start(self, id: str) -> None:
         """Let the container's program run; raises RuntimeFailure."""
@@ -279,18 +284,12 @@ class Runtime:
             init=programs.find_init() if process.init else None,
         )
 
-    @contextmanager
-    def _nothing_left(self, process: ContainerProcess, bundle: Bundle) -> Iterator[None]:
-        log_is_ours = not process.log_path.exists()
-        try:
-            yield
-        except BaseException:
-            with suppress(LinkspanError):
-                self.delete(process.id, force=True)
-            bundle.remove()
-            if log_is_ours:
-                process.log_path.unlink(missing_ok=True)
-            raise
+    def _discard(self, process: ContainerProcess, bundle: Bundle, log_is_ours: bool) -> None:
+        with suppress(LinkspanError):
+            self.delete(process.id, force=True)
+        bundle.remove()
+        if log_is_ours:
+            process.log_path.unlink(missing_ok=True)
 
     def _checked(self, verb: str, id: str) -> None:
         self._require(id)

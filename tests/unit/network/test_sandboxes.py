@@ -62,7 +62,7 @@ def test_a_thousand_single_ports_are_one_fact(house):
 def test_the_filter_stands_before_the_proxy_serves_and_the_sockets_are_bound_first(house):
     house.faults.arm(0)
     house.join("web", publish=[(8080, 80)])
-    assert house.faults.calls == ["reserve", "create_sandbox", "apply", "firewall add", "serve"]
+    assert house.faults.calls == ["create_sandbox", "apply", "reserve", "firewall add", "serve"]
 
 
 def test_a_port_published_on_loopback_is_guarded(house):
@@ -146,6 +146,30 @@ def test_a_failure_at_any_step_of_joining_leaves_nothing(house):
             house.controller.join(request)
         assert house.snapshot() == before, f"step {step} left something"
     assert steps == 6
+
+
+def test_what_is_prepared_beside_a_join_that_fails_is_taken_back(house):
+    request = joined_twice(house)
+    story = []
+
+    def prepared(sandbox):
+        assert sandbox.key in {str(path) for path in house.kernel.sandboxes}
+        assert not house.proxy.served and house.ports.held() == []
+        story.append("prepared")
+        return lambda: story.append("taken back" if house.kernel.sandboxes else "too late")
+
+    house.controller.join(request, prepared)
+    assert story == ["prepared"]
+    house.controller.leave(request.container.id)
+    told = {}
+    for step in range(1, 7):
+        story.clear()
+        house.faults.arm(step)
+        with pytest.raises(LinkspanError):
+            house.controller.join(request, prepared)
+        told[step] = tuple(story)
+    both = ("prepared", "taken back")
+    assert told == {1: (), 2: (), 3: both, 4: both, 5: both, 6: both}
 
 
 @pytest.mark.parametrize("at", ["put_sandbox", "begin", "lease"])
