@@ -185,6 +185,18 @@ def test_connect_takes_a_mac_address_since_1_54(stage):
         stage.docker("network", "disconnect", "front", "c1")
 
 
+def test_a_umask_since_1_56(stage):
+    for version, mask in (("1.55", "0022"), ("1.56", "0077")):
+        name = f"c{version}"
+        body = {"Image": "busybox", "Cmd": ["sleep", "1000"], "HostConfig": {"Umask": 0o77}}
+        assert ask(stage, "POST", f"/v{version}/containers/create?name={name}", body).status == 201
+        stage.docker("start", name)
+        assert stage.inside(name, "sh", "-c", "umask").text == mask
+        assert stage.inside(name, "sh", "-c", "grep Umask /proc/1/status").text == f"Umask:\t{mask}"
+        assert stage.inspect(name)["HostConfig"].get("Umask") == (0o77 if version == "1.56" else None)
+    assert ask(stage, "GET", "/v1.56/images/busybox/attestations").json == []
+
+
 def test_networks_without_ipv4_since_1_48(stage):
     body = {"Name": "six", "EnableIPv4": False, "EnableIPv6": True}
     assert ask(stage, "POST", "/v1.48/networks/create", body).status == 201

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from linkspan.api.context import json_response
-from linkspan.model.errors import NotImplementedHere, Unavailable
+from linkspan.model.errors import NotFound, NotImplementedHere, Unavailable
 
 NO_BUILDKIT = (
     "Linkspan has no BuildKit: run docker build without buildx, or with DOCKER_BUILDKIT=0, and buildah builds"
@@ -18,6 +18,7 @@ NOT_A_MANAGER = (
     "to connect this node to swarm and try again."
 )
 NO_PLUGINS = "Linkspan manages no plugins: network and IPAM plugins are found in /run/docker/plugins"
+PLUGIN_VERBS = ("enable", "disable", "push", "set", "upgrade")
 NO_CHECKPOINTS = "Linkspan does not checkpoint containers"
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -32,6 +33,9 @@ def routes() -> list[web.RouteDef]:
         web.post("/grpc", builder),
         web.post("/build/cancel", builder),
         web.get("/plugins", _no_plugins, allow_head=False),
+        web.get("/plugins/{name:.+}/json", _no_such_plugin, allow_head=False),
+        *(web.post(f"/plugins/{{name:.+}}/{verb}", _no_such_plugin) for verb in PLUGIN_VERBS),
+        web.delete("/plugins/{name:.+}", _no_such_plugin),
         web.post(r"/plugins/{rest:.+}", plugins),
         web.get(r"/plugins/{rest:.+}", plugins, allow_head=False),
         web.get("/containers/{id}/checkpoints", checkpoints, allow_head=False),
@@ -70,6 +74,11 @@ async def _no_manager(request: web.Request) -> web.StreamResponse:
 async def _no_swarm(request: web.Request) -> web.StreamResponse:
     await request.read()
     raise Unavailable("This node is not part of a swarm")
+
+
+async def _no_such_plugin(request: web.Request) -> web.StreamResponse:
+    await request.read()
+    raise NotFound(f'plugin "{request.match_info["name"]}" not found')
 
 
 async def _no_plugins(_: web.Request) -> web.StreamResponse:

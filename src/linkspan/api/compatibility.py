@@ -60,6 +60,8 @@ def _fill_defaults(body: Document, host: Document, asked: ApiVersion) -> None:
     """Give older clients their defaults, and take away what they cannot have meant."""
     if not has(asked, "private ipc by default") and not host.get("IpcMode"):
         host["IpcMode"] = "shareable"
+    if not has(asked, "umask"):
+        host.pop("Umask", None)
     if not has(asked, "annotations"):
         host.pop("Annotations", None)
     health = body.get("Healthcheck")

@@ -11,6 +11,7 @@ from linkspan.api.context import engine, streaming, version
 from linkspan.api.query import filters
 from linkspan.api.versions import has
 from linkspan.engine.events import FILTERS
+from linkspan.model.errors import InvalidParameter
 from linkspan.model.filters import duration
 from linkspan.model.timestamps import parse_moment
 
@@ -37,7 +38,11 @@ async def _events(request: web.Request) -> web.StreamResponse:
     bus, asked = engine(request).events, version(request)
     wanted = filters(request, FILTERS)
     kind = media_type(request.headers.get("Accept", ""))
-    subscription = bus.open(_moment(request, "since"), _moment(request, "until"), wanted)
+    since, until = _moment(request, "since"), _moment(request, "until")
+    if since is not None and until is not None and since > until:
+        first, last = request.query["since"], request.query["until"]
+        raise InvalidParameter(f"`since` time ({first}) cannot be after `until` time ({last})")
+    subscription = bus.open(since, until, wanted)
     response = web.StreamResponse(headers={"Content-Type": kind})
     before = b"\x1e" if kind == SEQUENCE else b""
     try:

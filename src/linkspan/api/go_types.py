@@ -13,6 +13,7 @@ INT = GoType("int", "int")
 INT64 = GoType("int64", "int")
 UINT = GoType("uint", "int")
 UINT16 = GoType("uint16", "int")
+UINT32 = GoType("uint32", "int")
 UINT64 = GoType("uint64", "int")
 ANY = GoType("interface {}", "any")
 WORDS = GoType("[]string", "words")
@@ -126,6 +127,7 @@ HOST_CONFIG = GoType(
         "UsernsMode": GoType("container.UsernsMode", "string"),
         "Isolation": GoType("container.Isolation", "string"),
         "OomScoreAdj": INT,
+        "Umask": UINT32,
         "ShmSize": INT64,
         "ConsoleSize": array(UINT, "[2]uint"),
         "LogConfig": struct("container.LogConfig", Type=STRING, Config=STRING_MAP),

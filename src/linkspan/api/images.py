@@ -34,6 +34,7 @@ def routes() -> list[web.RouteDef]:
         web.post("/images/load", _load),
         web.post("/images/prune", _prune),
         web.get("/images/{name:.+}/json", _inspect, allow_head=False),
+        web.get("/images/{name:.+}/attestations", _attestations, allow_head=False),
         web.get("/images/{name:.+}/history", _history, allow_head=False),
         web.get("/images/{name:.+}/get", _save_one, allow_head=False),
         web.post("/images/{name:.+}/tag", _tag),
@@ -64,6 +65,12 @@ async def _inspect(request: web.Request) -> web.Response:
     # docker-compose 1.x speaks the newest version, and yet reads a field that went with 1.45.
     old = request.headers.get("User-Agent", "").startswith("docker-compose/1.")
     return json_response(inspect_json(details, version(request), build_container=old))
+
+
+async def _attestations(request: web.Request) -> web.Response:
+    """Answer with an empty list: what is pulled is an image alone, without the statements beside it."""
+    await engine(request).images.inspect(request.match_info["name"])
+    return json_response([])
 
 
 async def _history(request: web.Request) -> web.Response:

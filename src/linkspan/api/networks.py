@@ -8,7 +8,7 @@ from linkspan.api.context import empty, engine, json_response, version
 from linkspan.api.go_types import CONNECT, CREATE_NETWORK, DISCONNECT
 from linkspan.api.network_json import endpoint_config, network_json, network_spec, status_json
 from linkspan.api.pruning import prune_response
-from linkspan.api.query import filters, json_body
+from linkspan.api.query import filters, go_bool, json_body
 from linkspan.api.versions import has
 from linkspan.model.errors import InvalidParameter
 
@@ -46,6 +46,7 @@ async def _create(request: web.Request) -> web.Response:
 
 
 async def _inspect(request: web.Request) -> web.Response:
+    go_bool(request, "verbose")  # it would tell of a swarm's tasks
     network, endpoints = await engine(request).networks.inspect(
         request.match_info["id"], scope=request.query.get("scope", "")
     )

@@ -14,6 +14,8 @@ from linkspan.model.errors import InvalidParameter
 
 Filters = dict[str, list[str]]
 
+_GO_TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
+_GO_FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
 _FALSE = frozenset({"", "0", "no", "false", "none"})
 
 
@@ -21,6 +23,19 @@ def flag(request: web.Request, name: str, default: bool = False) -> bool:
     """Return the boolean query parameter `name`: "", 0, no, false and none are false, all else is true."""
     value = request.query.get(name)
     return default if value is None else value.strip().lower() not in _FALSE
+
+
+def go_bool(request: web.Request, name: str) -> bool:
+    """Return the query parameter `name`, false if missing, which Docker reads by strconv.ParseBool.
+
+    Raises InvalidParameter for other words.
+    """
+    value = request.query.get(name, "") or "false"
+    if value in _GO_TRUE or value in _GO_FALSE:
+        return value in _GO_TRUE
+    raise InvalidParameter(
+        f'invalid value for {name}: {value}: strconv.ParseBool: parsing "{value}": invalid syntax'
+    )
 
 
 def number(request: web.Request, name: str, default: int | None = None) -> int | None:
@@ -61,6 +76,8 @@ def filters(request: web.Request, allowed: frozenset[str] | None = None) -> Filt
         document = json.loads(raw)
     except (ValueError, RecursionError):
         raise InvalidParameter(f"invalid filter: {json_syntax.complaint(raw)}") from None
+    if document is None:
+        return {}
     if not isinstance(document, dict):
         raise InvalidParameter("invalid filter: a JSON object of names with their values is wanted")
     found = {name: _filter_values(values) for name, values in document.items()}

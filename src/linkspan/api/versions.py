@@ -45,6 +45,7 @@ SINCE: dict[str, ApiVersion] = {
     "mac address on connect": (1, 54),
     "annotation filter": (1, 56),
     "prune as a stream": (1, 56),
+    "umask": (1, 56),
 }
 
 

@@ -21,8 +21,8 @@ def routes() -> list[web.RouteDef]:
         web.get("/volumes", _list, allow_head=False),
         web.post("/volumes/create", _create),
         web.post("/volumes/prune", _prune),
-        web.get("/volumes/{name}", _inspect, allow_head=False),
-        web.delete("/volumes/{name}", _remove),
+        web.get("/volumes/{name:.+}", _inspect, allow_head=False),
+        web.delete("/volumes/{name:.+}", _remove),
     ]
 
 

@@ -116,6 +116,7 @@ _HOST_CONFIG_OPTIONAL = (
     "Annotations",
     "MaskedPaths",
     "ReadonlyPaths",
+    "Umask",
 )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from linkspan.engine.inspect import mount_document
 from linkspan.model.container import Container, State
 from linkspan.model.errors import InvalidParameter
-from linkspan.model.filters import labels_match
+from linkspan.model.filters import labels_match, truth
 from linkspan.model.timestamps import NEVER, SECOND, human_duration, to_nanoseconds
 
 Document = dict[str, Any]
@@ -147,6 +147,7 @@ def check_filters(filters: Filters) -> None:
     for health in filters.get("health", ()):
         if health not in ("none", "starting", "healthy", "unhealthy"):
             raise InvalidParameter(f"invalid filter 'health={health}'")
+    truth(filters, "is-task")
     for name in ("publish", "expose"):
         for port in filters.get(name, ()):
             _port_range(port, name)
@@ -201,7 +202,7 @@ def _on_network(row: Row, value: str) -> bool:
 
 def _port_range(text: str, name: str) -> tuple[range, str]:
     found = re.fullmatch(r"(\d+)(?:-(\d+))?(?:/(\w+))?", text)
-    if not found:
+    if not found or max(int(found[1]), int(found[2] or 0)) > 0xFFFF:
         raise InvalidParameter(f"invalid filter '{name}={text}'")
     return range(int(found[1]), int(found[2] or found[1]) + 1), found[3] or "tcp"
 

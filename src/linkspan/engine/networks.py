@@ -227,6 +227,8 @@ def _matches(network: Network, endpoints: Sequence[Endpoint], filters: Filters) 
         "type": lambda v: _is_type(network, v),
         "dangling": lambda v: _is_dangling(network, endpoints, v),
     }
+    if len(filters.get("dangling", ())) > 1:
+        raise InvalidParameter('got more than one value for filter key "dangling"')
     ordinary = all(any(tests[key](v) for v in values) for key, values in filters.items() if key in tests)
     return ordinary and labels_pass(dict(network.labels), filters)
 
@@ -238,7 +240,9 @@ def _is_type(network: Network, kind: str) -> bool:
 
 
 def _is_dangling(network: Network, endpoints: Sequence[Endpoint], value: str) -> bool:
-    truth = {"1": True, "true": True, "True": True, "0": False, "false": False, "False": False}.get(value)
+    truth = {"1": True, "true": True, "0": False, "false": False}.get(value)
     if truth is None:
-        raise InvalidParameter(f"invalid value for filter 'dangling': {value}")
+        raise InvalidParameter(
+            'invalid value for filter \'dangling\', must be "true" (or "1"), or "false" (or "0")'
+        )
     return (network.name not in PREDEFINED and not endpoints) == truth

@@ -11,6 +11,7 @@ from typing import Any
 
 from linkspan.model.errors import InvalidParameter, LinkspanError
 from linkspan.model.image import Image
+from linkspan.runtime.capabilities import normalise
 
 _ROTATION = frozenset({"max-size", "max-file", "compress"})
 _DETAILS = frozenset({"labels", "labels-regex", "env", "env-regex", "tag"})
@@ -33,6 +34,7 @@ def check(host: Document) -> None:
     _check_log(host["LogConfig"])
     security_options(host.get("SecurityOpt") or ())
     _check_modes(host)
+    _check_capabilities(host)
     _check_devices(host.get("DeviceRequests") or ())
     if host.get("Runtime") not in RUNTIMES:
         raise InvalidParameter(f"unknown or invalid runtime name: {host['Runtime']}")
@@ -42,6 +44,15 @@ def check(host: Document) -> None:
         raise InvalidParameter(
             "--storage-opt is supported only for overlay over xfs with 'pquota' mount option"
         )
+
+
+def _check_capabilities(host: Document) -> None:
+    for field in ("CapAdd", "CapDrop"):
+        for name in host.get(field) or ():
+            try:
+                normalise(name)
+            except InvalidParameter as error:
+                raise InvalidParameter(f"invalid {field}: {error}") from error
 
 
 def _check_log(log: Document) -> None:

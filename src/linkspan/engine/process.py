@@ -85,6 +85,7 @@ def container_process(container: Container, place: Place) -> ContainerProcess:
         ulimits=_ulimits(host, place.ulimits),
         sysctls=tuple((host.get("Sysctls") or {}).items()),
         oom_score_adj=host.get("OomScoreAdj") or 0,
+        umask=host.get("Umask"),
         init=bool(host.get("Init")),
         annotations=tuple((host.get("Annotations") or {}).items()),
         cgroup_parent=host.get("CgroupParent") or "",

@@ -33,6 +33,20 @@ def _has(labels: Mapping[str, str], item: str) -> bool:
     return key in labels and (not equals or labels[key] == value)
 
 
+def truth(filters: Filters, name: str) -> bool | None:
+    """Return what a filter that is true or false says, None when it is not given.
+
+    Raises InvalidParameter for other values, and for both at once.
+    """
+    values = list(filters.get(name, ()))
+    if not values:
+        return None
+    true, false = not {"1", "true"}.isdisjoint(values), not {"0", "false"}.isdisjoint(values)
+    if true == false:
+        raise InvalidParameter(f"invalid filter '{name}=[{' '.join(values)}]'")
+    return true
+
+
 def until(filters: Filters, now: int) -> int | None:
     """Return the moment (ns since the epoch) that the `until` filter names, None when there is none.
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from linkspan.model import reference as references
 from linkspan.model.errors import InvalidParameter
-from linkspan.model.filters import Filters, labels_match, until
+from linkspan.model.filters import Filters, labels_match, truth, until
 from linkspan.model.timestamps import SECOND, parse_moment
 
 LIST_FILTERS = ("dangling", "label", "before", "since", "reference", "until")
@@ -159,7 +159,7 @@ def select(images: Sequence[Image], filters: Filters, anchors: Mapping[str, Imag
             raise InvalidParameter(f"invalid filter '{name}'")
     patterns = filters.get("reference", ())
     chosen = [_narrowed(image, patterns) for image in images if not patterns or _named(image, patterns)]
-    dangling = _boolean(filters, "dangling")
+    dangling = truth(filters, "dangling")
     limit = until(filters, now)
     before = [anchors[name].created_at for name in filters.get("before", ())]
     since = [anchors[name].created_at for name in filters.get("since", ())]
@@ -173,17 +173,6 @@ def select(images: Sequence[Image], filters: Filters, anchors: Mapping[str, Imag
         and (limit is None or image.created_at < limit)
     ]
     return sorted(kept, key=lambda image: image.created_at, reverse=True)
-
-
-def _boolean(filters: Filters, name: str) -> bool | None:
-    values = list(filters.get(name, ()))
-    if not values:
-        return None
-    if values[0].lower() in ("1", "true", "t"):
-        return True
-    if values[0].lower() in ("0", "false", "f"):
-        return False
-    raise InvalidParameter(f"invalid filter '{name}={values[0]}'")
 
 
 def _named(image: Image, patterns: Sequence[str]) -> bool:

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 
 from linkspan.model.addresses import Pairs
 from linkspan.model.errors import InvalidParameter
-from linkspan.model.filters import Filters, labels_match
+from linkspan.model.filters import Filters, labels_match, truth
 
 ANONYMOUS_LABEL = "com.docker.volume.anonymous"
 LIST_FILTERS = frozenset({"dangling", "driver", "label", "name"})
@@ -66,7 +66,7 @@ def check_options(name: str, options: Mapping[str, str]) -> None:
 
 def select(volumes: Sequence[Volume], filters: Filters, used: frozenset[str]) -> list[Volume]:
     """The volumes that pass the `filters` of GET /volumes, by name; `used` are the names in use."""
-    dangling = [value.lower() in ("1", "true") for value in filters.get("dangling", ())]
+    dangling = truth(filters, "dangling")
     names, drivers = filters.get("name", ()), filters.get("driver", ())
     return sorted(
         (
@@ -75,7 +75,7 @@ def select(volumes: Sequence[Volume], filters: Filters, used: frozenset[str]) ->
             if (not names or any(part in volume.name for part in names))
             and (not drivers or volume.driver in drivers)
             and labels_match(dict(volume.labels), filters.get("label", ()))
-            and all((volume.name not in used) == wanted for wanted in dangling)
+            and (dangling is None or (volume.name not in used) == dangling)
         ),
         key=lambda volume: volume.name,
     )

@@ -123,6 +123,7 @@ class ContainerProcess:
     ulimits: tuple[Ulimit, ...] = ()
     sysctls: Pairs = ()
     oom_score_adj: int = 0
+    umask: int | None = None
     init: bool = False
     annotations: Pairs = ()
     cgroup_parent: str = ""

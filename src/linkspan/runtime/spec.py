@@ -59,7 +59,7 @@ def execution(process: ExecProcess, config: dict[str, Any], host: Host) -> dict[
     document = {
         # Nobody would read a detached session's terminal, and it would come to a stop.
         "terminal": process.terminal and not process.detach,
-        "user": _user(host.identity),
+        "user": _user(host.identity, base["user"].get("umask")),
         "args": list(process.args),
         "env": _execution_env(process, base["env"]),
         "cwd": process.cwd or base["cwd"],
@@ -116,7 +116,7 @@ def _process(process: ContainerProcess, host: Host, granted: tuple[str, ...]) ->
     prefix = (mounts.INIT_TARGET, "--") if process.init else ()
     document: dict[str, Any] = {
         "terminal": process.terminal,
-        "user": _user(host.identity),
+        "user": _user(host.identity, process.umask),
         "args": [*prefix, *process.args],
         "env": environment(process),
         "cwd": process.cwd or "/",
@@ -171,9 +171,10 @@ def _capability_sets(granted: Iterable[str], identity: Identity) -> dict[str, li
     return {"bounding": names, "effective": held, "permitted": held, "inheritable": [], "ambient": []}
 
 
-def _user(identity: Identity) -> dict[str, Any]:
+def _user(identity: Identity, umask: int | None) -> dict[str, Any]:
     groups = list(dict.fromkeys((identity.gid, *identity.groups)))
-    return {"uid": identity.uid, "gid": identity.gid, "additionalGids": groups}
+    mask = {} if umask is None else {"umask": umask}
+    return {"uid": identity.uid, "gid": identity.gid, "additionalGids": groups, **mask}
 
 
 def _rlimit(limit: Ulimit) -> dict[str, Any]:

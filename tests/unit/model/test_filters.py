@@ -3,7 +3,7 @@
 import pytest
 
 from linkspan.model.errors import InvalidParameter
-from linkspan.model.filters import duration, labels_match, labels_pass, until
+from linkspan.model.filters import duration, labels_match, labels_pass, truth, until
 from linkspan.model.timestamps import SECOND
 
 
@@ -39,3 +39,17 @@ def test_until_is_a_moment_or_a_duration_before_now():
 def test_a_wrong_until_is_refused(values):
     with pytest.raises(InvalidParameter):
         until({"until": values}, 0)
+
+
+@pytest.mark.parametrize(
+    ("values", "meaning"),
+    [([], None), (["true"], True), (["1", "x"], True), (["0"], False), (["false"], False)],
+)
+def test_a_filter_that_is_true_or_false(values, meaning):
+    assert truth({"dangling": values}, "dangling") is meaning
+
+
+@pytest.mark.parametrize("values", [["x"], ["true", "false"], ["True"]])
+def test_a_filter_that_is_neither_or_both(values):
+    with pytest.raises(InvalidParameter, match=rf"^invalid filter 'dangling=\[{' '.join(values)}\]'$"):
+        truth({"dangling": values}, "dangling")

@@ -65,6 +65,13 @@ def test_environment_as_docker_merges_it():
     assert spec.environment(replace(PLAIN, terminal=True, hostname=""))[-1] == "TERM=xterm"
 
 
+def test_a_umask_is_that_of_sessions_too():
+    config = spec.container(replace(PLAIN, umask=0o77), Host())
+    assert config["process"]["user"]["umask"] == 0o77
+    session = ExecProcess(id="e", args=("sh",))
+    assert spec.execution(session, config, Host())["user"]["umask"] == 0o77
+
+
 def test_users_other_than_root_hold_no_capabilities():
     config = spec.container(PLAIN, Host(identity=Identity(33, 34, (99,))))
     assert config["process"]["user"] == {"uid": 33, "gid": 34, "additionalGids": [34, 99]}

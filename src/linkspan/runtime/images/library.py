@@ -13,7 +13,7 @@ from typing import Any
 from linkspan.model import image as images
 from linkspan.model import reference as references
 from linkspan.model.errors import InvalidParameter, NotFound
-from linkspan.model.filters import Filters, labels_pass, until
+from linkspan.model.filters import Filters, labels_pass, truth, until
 from linkspan.model.image import HistoryLine, Image, ImageUse, LayerBlob, Removal
 from linkspan.model.reference import Reference
 from linkspan.runtime.images import embedded, local, removal
@@ -129,7 +129,7 @@ class Images:
         for key in filters:
             if key not in images.PRUNE_FILTERS:
                 raise InvalidParameter(f"invalid filter '{key}'")
-        everything = list(filters.get("dangling", ())) in (["false"], ["0"])
+        everything = truth(filters, "dangling") is False
         limit = until(filters, time.time_ns())
         return [
             image
