@@ -121,6 +121,7 @@ make_venv() {
     fi
     say "setup: installing $requirement into .venv"
     .venv/bin/python -m pip install -qq --disable-pip-version-check --no-input --editable "$requirement"
+    .venv/bin/python -m compileall -q src  # also where PYTHONDONTWRITEBYTECODE is set: half of a start
 }
 
 # The command a person types should not pay for site, re and entry-point code on every start.

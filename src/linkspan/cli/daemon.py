@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from linkspan import __version__
-from linkspan.cli import daemon_file, daemon_values
+from linkspan.cli import daemon_file, daemon_values, loading
 from linkspan.cli.daemon_flags import IGNORED, MEANT, REFUSED
 from linkspan.cli.flags import Command, HelpWanted, Options, UsageError, help_text, parse
 from linkspan.engine.settings import DaemonSettings, TlsFiles
@@ -53,8 +53,8 @@ def main(arguments: Sequence[str]) -> int:
     if options.on("validate"):
         print("configuration OK")
         return 0
-    from linkspan.daemon import run
-
+    with loading.quick():
+        from linkspan.daemon import run
     return run(settings, lambda: _again(arguments))
 
 
