@@ -326,7 +326,8 @@ def _comparison(medians: dict[str, list[float]], results: dict[str, list[dict[st
             f"- {load}{TARGET.get(load, '')}: **{rate[0] / rate[1]:.1f} times** aardvark-dns' rate with "
             f"dnsperf, best round against best round **{ours / theirs:.1f} times** (dnsperf needs "
             f"{client[0]:.1f} us for a question: {1e6 / client[0]:,.0f} a second at most), "
-            f"{cpu[1] / cpu[0]:.1f} times by CPU time; **{queue[1] / queue[0]:.1f} times** by CPU time when the queue is full "
+            f"{cpu[1] / cpu[0]:.1f} times by CPU time; **{queue[1] / queue[0]:.1f} times** by CPU time "
+            "when the queue is full "
             f"({1e6 / queue[0]:,.0f} against {1e6 / queue[1]:,.0f} answers per second of CPU)"
         )
     return lines
