@@ -1,20 +1,64 @@
-"""Linkspan's own resources under /linkspan: the survey of the whole network."""
+"""Linkspan's own resources under /linkspan: the survey of the network, and the commands that build it."""
 
 from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
 
 from aiohttp import web
 
 from linkspan.api.context import engine, json_response
+from linkspan.engine.house import House
+from linkspan.insight.commands import Builder, build
+from linkspan.insight.scope import Unknown, narrowed
 from linkspan.insight.survey import survey
+from linkspan.model.errors import NotFound
+from linkspan.model.network import Network
 
 
 def routes() -> list[web.RouteDef]:
     """Return the routes of this resource."""
-    return [web.get("/linkspan/survey", _survey, allow_head=False)]
+    return [
+        web.get("/linkspan/survey", _survey, allow_head=False),
+        web.get("/linkspan/commands", _commands, allow_head=False),
+    ]
 
 
 async def _survey(request: web.Request) -> web.Response:
-    house = engine(request).house
+    return json_response(await _surveyed(engine(request).house))
+
+
+async def _surveyed(house: House) -> dict[str, Any]:
     containers = [managed.container for managed in house.registry.all()]
     view = await house.workers.run(house.network.observe)
-    return json_response(survey(house.network.networks(), house.network.sandboxes(), containers, view))
+    return survey(house.network.networks(), house.network.sandboxes(), containers, view)
+
+
+async def _commands(request: web.Request) -> web.Response:
+    """Answer with groups of commands for everything, or for the network, project or container `name`."""
+    house = engine(request).house
+    seen = await _surveyed(house)
+    if name := request.query.get("name", ""):
+        try:
+            seen = dict(narrowed(seen, name))
+        except Unknown as error:
+            raise NotFound(str(error)) from error
+    networks = _chosen(house.network.networks(), {each["Id"] for each in seen["Networks"]})
+    members = {each["Id"] for each in seen["Containers"]}
+    sandboxes = [each for each in house.network.sandboxes() if each.container.id in members]
+    settings = house.network.settings
+    families = (4, 6) if settings.ip6tables else (4,)
+    backend = house.network.firewall_backend
+    groups = build(
+        Builder(house.network.wanted, backend, families, settings.accept_fwmark), networks, sandboxes
+    )
+    return json_response(
+        [
+            {"Title": title, "Commands": [{"Text": each.text, "Why": each.why} for each in commands]}
+            for title, commands in groups
+        ]
+    )
+
+
+def _chosen(networks: Sequence[Network], ids: Collection[str]) -> list[Network]:
+    return [each for each in networks if each.id in ids and each.driver not in ("host", "null")]

@@ -1,4 +1,4 @@
-"""links, map: which veth is whose, and the structure of the network as a picture."""
+"""links, map, commands: which veth is whose, the network as a picture, and how to build it by hand."""
 
 from __future__ import annotations
 
@@ -77,6 +77,22 @@ def _draw(text: str, wanted: str) -> int:
     return 0
 
 
+def _commands(options: Options, client: Client) -> int:
+    name = options.arguments[0] if options.arguments else None
+    groups = client.get("/linkspan/commands", name=name)
+    if options.on("json"):
+        print(json_text.pretty(groups))
+        return 0
+    print("#!/bin/sh -e")
+    for group in groups:
+        print(f"\n### {group['Title']}")
+        for command in group["Commands"]:
+            if command["Why"]:
+                print(f"# {command['Why']}")
+            print(command["Text"])
+    return 0
+
+
 LINKS = Command(
     "links",
     "[OPTIONS] [NETWORK|PROJECT|CONTAINER]",
@@ -93,5 +109,14 @@ MAP = Command(
     _map,
     (Flag("format", "tree, svg, png, mermaid, dot or json", default="tree"),),
     examples="linkspan map\nlinkspan map shop --format svg > shop.svg",
+    maximum=1,
+)
+COMMANDS = Command(
+    "commands",
+    "[OPTIONS] [NETWORK|PROJECT|CONTAINER]",
+    "Print the ip, bridge, sysctl, iptables or nft commands that build this network by hand",
+    _commands,
+    (Flag("json", "As JSON", "bool"),),
+    examples="linkspan commands web\nlinkspan commands > build.sh",
     maximum=1,
 )
