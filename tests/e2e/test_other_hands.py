@@ -78,3 +78,12 @@ def test_a_killed_conmon_takes_its_container_along_and_leaves_nothing(damaged):
     assert damaged.docker(*status).text == "exited 255"
     damaged.docker("rm", "orphan")
     assert before.difference(damaged.snapshot()) == ""
+
+
+def test_forwarding_that_others_switch_off_is_on_again_within_a_second(damaged):
+    damaged.run("host", "sysctl", "-qw", "net.ipv4.ip_forward=0")
+    time.sleep(WITHIN)
+    assert damaged.run("host", "sysctl", "-n", "net.ipv4.ip_forward").text == "1"
+    assert (
+        "net.ipv4.ip_forward=1 (leave it to others with --ip-forward=false) had been" in damaged.daemon_log()
+    )

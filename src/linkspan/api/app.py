@@ -14,6 +14,7 @@ from linkspan.api import (
     build,
     containers,
     distribution,
+    doctor,
     errors,
     events,
     exec,
@@ -45,6 +46,7 @@ RESOURCES = (
     volumes,
     events,
     insight,
+    doctor,
     absent,
 )
 

@@ -42,6 +42,7 @@ COMMANDS = {
     "network disconnect": ("networks", "DISCONNECT", "Disconnect a container from a network"),
     "links": ("looking", "LINKS", "List which veth belongs to which container"),
     "map": ("looking", "MAP", "Draw bridges, veth pairs, containers and published ports"),
+    "doctor": ("doctor", "DOCTOR", "Compare this host with the records, and put it right"),
     "events": ("system", "EVENTS", "Show what happens, as it happens"),
     "version": ("system", "VERSION", "Show the versions of client and daemon"),
     "info": ("system", "INFO", "Show what the daemon is and holds"),

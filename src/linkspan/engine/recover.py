@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import shutil
 import time
-from collections.abc import Callable, Iterable, Mapping
-from functools import partial
+from collections.abc import Iterable, Mapping
 
 from linkspan.engine.house import House
+from linkspan.engine.leftovers import leftovers
 from linkspan.engine.registry import Managed
 from linkspan.engine.removal import Removal
 from linkspan.engine.restarts import wanted_at_boot
@@ -18,7 +17,6 @@ from linkspan.engine.supervise import Supervisor
 from linkspan.model.errors import LinkspanError
 from linkspan.model.network import EndpointConfig
 from linkspan.model.timestamps import NEVER
-from linkspan.runtime import parts
 from linkspan.runtime.process import ExitStatus
 
 log = logging.getLogger(__name__)
@@ -108,20 +106,12 @@ class Recovery:
 
     def _sweep(self) -> None:
         """Remove what belongs to no container: processes, root file systems, sandboxes."""
-        house = self._house
-        _swept(self._strangers(house.runtime.known()), partial(house.runtime.delete, force=True))
-        _swept(self._strangers(house.overlay.ids()), house.overlay.remove)
-        _swept(self._strangers(house.directories()), self._remove_files)
-        sandboxes = [sandbox.container.id for sandbox in house.network.sandboxes()]
-        _swept(self._strangers(sandboxes), house.network.leave)
-        _swept(self._strangers(house.network.reserving()), house.network.release)
-
-    def _remove_files(self, id: str) -> None:
-        parts.release(self._house.parts(id))
-        shutil.rmtree(self._house.directory(id))
-
-    def _strangers(self, ids: Iterable[str]) -> list[str]:
-        return [id for id in ids if self._house.registry.get(id) is None]
+        for leftover in leftovers(self._house):
+            try:
+                leftover.remove()
+                log.info("%s removed", leftover.text)
+            except (LinkspanError, OSError) as error:
+                log.error("%s cannot be removed: %s", leftover.text, error)
 
     def _in_order(self, down: list[Managed]) -> list[Managed]:
         """Return those to start, containers that share another's network after that one."""
@@ -178,12 +168,3 @@ class Recovery:
 
 def _in_order(before: Iterable[str], now: Mapping[str, EndpointConfig]) -> dict[str, EndpointConfig]:
     return {name: now[name] for name in before if name in now}
-
-
-def _swept(ids: Iterable[str], remove: Callable[[str], None]) -> None:
-    for id in ids:
-        try:
-            remove(id)
-            log.info("removed what was left of container %s", id[:12])
-        except (LinkspanError, OSError) as error:
-            log.error("removing what was left of container %s: %s", id[:12], error)

@@ -113,8 +113,8 @@ class Registry:
 
     async def load(self) -> list[Managed]:
         """Read every container from the store; called once at daemon start."""
-        for document in await self._workers.run(self._store.all, KIND):
-            self.insert(Managed(from_document(document)))
+        for container in await self._workers.run(self._store.read, KIND, from_document):
+            self.insert(Managed(container))
         return self.all()
 
     def all(self) -> list[Managed]:
@@ -130,8 +130,9 @@ class Registry:
             raise InvalidParameter("invalid container name or ID: value is empty")
         if found := self._by_id.get(reference):
             return found
-        if id := self._names.get(reference.removeprefix("/")):
-            return self._by_id[id]
+        id = self._names.get(reference.removeprefix("/"), "")
+        if found := self._by_id.get(id):  # none while a container of that name is just being made
+            return found
         matches = [m for id, m in self._by_id.items() if id.startswith(reference)]
         if len(matches) > 1:
             raise InvalidParameter(f"multiple IDs found with provided prefix: {reference}")
@@ -142,6 +143,10 @@ class Registry:
     def get(self, id: str) -> Managed | None:
         """Return the container with the full id `id`."""
         return self._by_id.get(id)
+
+    def expects(self, id: str) -> bool:
+        """Tell whether there is, or is just being made, a container with the full id `id`. For any thread."""
+        return id in self._by_id or id in list(self._names.values())
 
     def reserve_name(self, name: str, id: str) -> None:
         """Take `name` (without slash) for `id`; raises Conflict with Docker's sentence when it is taken."""

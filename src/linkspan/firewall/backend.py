@@ -38,3 +38,12 @@ class Firewall(Protocol):
 
     def heal(self) -> bool:
         """Put back what somebody else removed of ours; tell whether anything was missing."""
+
+    def differences(self) -> list[str]:
+        """Return one line for each rule of ours that is missing, and for each that belongs to nothing.
+
+        Looks closer than `heal`, and changes nothing.
+        """
+
+    def restore(self) -> None:
+        """Put right what `differences` tells; raises LinkspanError."""

@@ -73,6 +73,14 @@ class MovingFirewall:
         """Put back what is missing."""
         return self._firewall.heal()
 
+    def differences(self) -> list[str]:
+        """Return what is missing, and what belongs to nothing."""
+        return self._firewall.differences()
+
+    def restore(self) -> None:
+        """Put that right."""
+        self._firewall.restore()
+
     def obstacles(self) -> list[str]:
         """Return what else on this host drops our packets."""
         return self._firewall.obstacles()

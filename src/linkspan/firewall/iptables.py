@@ -29,12 +29,19 @@ from linkspan.firewall.journal import Journal
 from linkspan.firewall.obstacles import LEGACY, obstacles
 from linkspan.firewall.programs import Programs, RestoreFailed
 from linkspan.firewall.render import ground
+from linkspan.firewall.render.compare import differences
 from linkspan.firewall.render.iptables import base_jumps, base_rules, render
 from linkspan.firewall.render.restore import present
 from linkspan.firewall.render.rules import RAW, Rule
 from linkspan.model.errors import LinkspanError
 
 log = logging.getLogger(__name__)
+
+SILENT = (
+    "the rules are iptables-legacy's: the kernel does not tell when others change them, so that they are not"
+    " put back by themselves; run `linkspan doctor --repair` after a flush or a reload of the host's"
+    " firewall, or use iptables-nft or --firewall-backend=nftables"
+)
 
 
 class IptablesFirewall:
@@ -86,6 +93,8 @@ class IptablesFirewall:
                         raise
                     log.warning("ip6tables is enabled, but cannot set up ip6tables chains: %s", error)
                     self._missing[6] = str(error)
+            if not self._families[4].programs.nf_tables:
+                log.warning("%s", SILENT)
             self._counts = Counter(wanted)
             for family, crowd in self._crowd.items():
                 crowd.clear()
@@ -169,6 +178,23 @@ class IptablesFirewall:
         with self._lock:
             return self._heal()
 
+    def differences(self) -> list[str]:
+        """Return what is missing of ours, and what stands in our chains and belongs to nothing."""
+        with self._lock:
+            return [
+                text
+                for family in (4, 6)
+                if family not in self._missing
+                for text in differences(family, self._families[family].programs.save(), self._all(family))
+            ]
+
+    def restore(self) -> None:
+        """Write all of ours anew, and nothing besides in our chains; what stands is never gone meanwhile."""
+        with self._lock:
+            for family in (4, 6):
+                if family not in self._missing:
+                    self._ground(family, list(self._counts))
+
     def obstacles(self) -> list[str]:
         """Return what else on this host drops our packets; FORWARD's policy does not: ours come first."""
         with self._lock:
@@ -190,8 +216,11 @@ class IptablesFirewall:
         return bool(broken)
 
     def _stands(self, family: int) -> bool:
-        wanted = [*base_jumps(family, self._userland_proxy), *self._content(family, self._counts)]
+        wanted = self._all(family)
         return len(present(self._families[family].programs.save(), wanted)) == len(wanted)
+
+    def _all(self, family: int) -> list[Rule]:
+        return [*base_jumps(family, self._userland_proxy), *self._content(family, self._counts)]
 
     def _content(self, family: int, wanted: Iterable[Rule]) -> list[Rule]:
         mine = [rule for rule in wanted if rule.family == family]

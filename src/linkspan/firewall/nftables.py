@@ -127,6 +127,21 @@ class NftablesFirewall:
         with self._exclusive("healing the firewall"):
             return self._heal()
 
+    def differences(self) -> list[str]:
+        """Return the tables of ours that are missing, or hold other rules or elements than ours."""
+        with self._exclusive("comparing the firewall"):
+            return [
+                f"table {table(each)} lacks rules or elements of ours, or holds some that belong to nothing"
+                for each in self._families
+                if each not in self._missing and not self._stands(self._open(), each)
+            ]
+
+    def restore(self) -> None:
+        """Put right what `differences` tells, in one transaction for each family."""
+        with self._exclusive("healing the firewall"):
+            self._generation = _UNKNOWN
+            self._heal()
+
     def obstacles(self) -> list[str]:
         """Return what else on this host drops our packets, each with its remedy."""
         with self._lock:

@@ -31,3 +31,10 @@ class NoFirewall:
     def heal(self) -> bool:
         """Nothing can be missing."""
         return False
+
+    def differences(self) -> list[str]:
+        """Nothing is wanted."""
+        return []
+
+    def restore(self) -> None:
+        """Do nothing."""

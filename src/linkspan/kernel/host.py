@@ -236,6 +236,11 @@ class HostKernel:
                 if spaces.visit("", partial(sysctl.read, key)) == "1":
                     spaces.visit("", partial(sysctl.exchange, key, "2"))
 
+    def forwards(self) -> bool:
+        """Tell whether the host forwards IPv4 packets between its links; raises KernelError."""
+        with apply.explained("reading net.ipv4.ip_forward"), self._spaces() as spaces:
+            return spaces.visit("", partial(sysctl.read, "net.ipv4.ip_forward")) == "1"
+
     def plug(self, link: str, bridge: str) -> None:
         """Make a link a port of a bridge; raises KernelError."""
         with apply.explained(f"plugging {link} into {bridge}"), self._spaces() as spaces:

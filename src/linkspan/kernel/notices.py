@@ -1,8 +1,8 @@
 """What the kernel tells of changes to links, addresses, routes and rules, whoever made them.
 
 Sources: rtnetlink(7), Linux include/uapi/linux/rtnetlink.h and netfilter/nf_tables.h. Only what may mean a
-loss is passed on: something removed or set down, and routes that come. Rules of iptables-legacy are changed
-without a word of the kernel's; those of iptables-nft and nftables are told.
+loss is passed on: something removed, set down or switched off, and routes that come. Rules of iptables-legacy
+are changed without a word of the kernel's; those of iptables-nft and nftables are told.
 """
 
 from __future__ import annotations
@@ -17,16 +17,18 @@ from enum import StrEnum
 from linkspan.kernel import wire
 from linkspan.kernel.wire import NETLINK_NETFILTER, NETLINK_ROUTE
 
-_LINK, _ADDRESS4, _ROUTE4, _ADDRESS6, _ROUTE6 = 1, 5, 7, 9, 11
+_LINK, _ADDRESS4, _ROUTE4, _ADDRESS6, _ROUTE6, _SETTINGS4 = 1, 5, 7, 9, 11, 24
 _RULES = 7
 _ADD_MEMBERSHIP = 1
 _SOL_NETLINK = 270
 _BUFFER = 1 << 20
 _RECEIVE = 1 << 16
-_NEW_LINK, _DELETE_LINK, _DELETE_ADDRESS, _NEW_ROUTE = 16, 17, 21, 24
+_NEW_LINK, _DELETE_LINK, _DELETE_ADDRESS, _NEW_ROUTE, _NEW_SETTINGS = 16, 17, 21, 24, 80
 _NF_TABLES = 10 << 8
 _DELETIONS = {_NF_TABLES | number for number in (2, 5, 8, 11, 14)}
 _UP = 0x1
+_IFINDEX, _FORWARDING, _ALL_LINKS = 1, 2, -1
+_NETCONF = 4  # bytes of struct netconfmsg, padded
 
 
 class Change(StrEnum):
@@ -36,6 +38,7 @@ class Change(StrEnum):
     ADDRESSES = "addresses"
     ROUTES = "routes"
     RULES = "rules"
+    FORWARDING = "forwarding"
 
 
 class Notices:
@@ -43,7 +46,7 @@ class Notices:
 
     def __init__(self) -> None:
         """Begin to listen. Raises OSError; where the kernel has no nf_tables, links are listened to alone."""
-        self._sockets = [_listening(NETLINK_ROUTE, _LINK, _ADDRESS4, _ROUTE4, _ADDRESS6, _ROUTE6)]
+        self._sockets = [_listening(NETLINK_ROUTE, _LINK, _ADDRESS4, _ROUTE4, _ADDRESS6, _ROUTE6, _SETTINGS4)]
         try:
             self._sockets.append(_listening(NETLINK_NETFILTER, _RULES))
         except OSError as error:
@@ -105,6 +108,8 @@ def losses(datagram: bytes) -> Iterator[Change]:
                 yield Change.ROUTES
             elif kind in _DELETIONS:
                 yield Change.RULES
+            elif kind == _NEW_SETTINGS and _forwards_no_more(body):
+                yield Change.FORWARDING
     except ValueError:  # a rule longer than our buffer
         yield Change.RULES
 
@@ -112,3 +117,10 @@ def losses(datagram: bytes) -> Iterator[Change]:
 def _is_up(body: bytes) -> bool:
     (flags,) = struct.unpack_from("=I", body, 8)
     return bool(flags & _UP)
+
+
+def _forwards_no_more(body: bytes) -> bool:
+    """Tell whether a netconf message says that forwarding was switched off for all links."""
+    found = wire.parse(body, _NETCONF)
+    values = [struct.unpack("=i", found[key])[0] for key in (_IFINDEX, _FORWARDING) if key in found]
+    return values == [_ALL_LINKS, 0]

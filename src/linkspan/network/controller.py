@@ -13,6 +13,8 @@ from linkspan.model.errors import Forbidden, LinkspanError, NotFound
 from linkspan.model.network import Endpoint, EndpointRequest, Network, NetworkSpec
 from linkspan.model.sandbox import ContainerIdentity, Sandbox, SandboxRequest
 from linkspan.network.adapters import Filter, Kernel, Proxy
+from linkspan.network.audit import Audit, Verdict
+from linkspan.network.differences import Differences
 from linkspan.network.drivers import is_remote
 from linkspan.network.exposure import exposures
 from linkspan.network.healing import Healing
@@ -78,6 +80,15 @@ class Controller:
         )
         self.wanted = Wanted(self._registry.by_id, settings)
         self._healing = Healing(self._registry, kernel, firewall, self.wanted, self._networks, self._locks)
+        self._audit = Audit(
+            kernel,
+            firewall,
+            Differences(self._registry, kernel, proxy, self.wanted, settings),
+            self._healing,
+            self._networks,
+            self._locks,
+            settings,
+        )
         self.firewall_backend = str(getattr(firewall, "name", "none"))
 
     def _name_now(self, owner: Owner) -> str:
@@ -103,6 +114,13 @@ class Controller:
         What cannot be repaired is logged with what to do. Returns the seconds until the next look, 0: none.
         """
         return self._healing.heal(changes)
+
+    def audit(self, repair: bool) -> list[Verdict]:
+        """Compare store, blueprint and host, and with `repair` put right what differs; raises Unavailable.
+
+        Requests that change networks or sandboxes wait meanwhile.
+        """
+        return self._audit.run(repair)
 
     def stop(self) -> None:
         """Leave everything as it is, as Docker does: bridges, rules and sandboxes outlive the daemon."""

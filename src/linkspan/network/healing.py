@@ -16,6 +16,7 @@ from linkspan.model.errors import LinkspanError
 from linkspan.model.network import Endpoint, Network
 from linkspan.model.sandbox import Sandbox
 from linkspan.network.adapters import Filter, Kernel, LinkState
+from linkspan.network.differences import FORWARDING
 from linkspan.network.locks import KeyedLocks
 from linkspan.network.networks import Networks
 from linkspan.network.overlaps import collisions
@@ -63,6 +64,8 @@ class Healing:
             repairs += self._mend_sandboxes()
         if Change.RULES in changes or repairs:
             repairs += self._mend("the firewall rules", self._firewall.heal)
+        if Change.FORWARDING in changes and self._wanted.settings.ip_forward:
+            self._mend("net.ipv4.ip_forward=1 (leave it to others with --ip-forward=false)", self._forward)
         if Change.ROUTES in changes:
             self._warn_of_routes()
         return WITHIN if self.postponed else 0
@@ -90,6 +93,12 @@ class Healing:
             )
         return 1
 
+    def _forward(self) -> bool:
+        if self._kernel.forwards():
+            return False
+        self._kernel.apply((FORWARDING,))
+        return True
+
     def _mend_network(self, network: Network) -> int:
         parts = self._wanted.network_parts(network)
         if network.adopted and self._kernel.link(network.bridge) is None:
@@ -107,13 +116,17 @@ class Healing:
         return self._mend(f"links or addresses of network {network.name}", repair)
 
     def _mend_sandboxes(self) -> int:
-        links = {link.name: link for link in self._kernel.links()}
         repairs = 0
-        for sandbox in self._registry.sandboxes():
-            if any(self._is_loose(endpoint, links) for endpoint in sandbox.endpoints):
-                name = f"links of container {sandbox.container.name}"
-                repairs += self._mend(name, partial(self._plug, sandbox.container.id))
+        for sandbox in self.loose():
+            name = f"links of container {sandbox.container.name}"
+            repairs += self._mend(name, partial(self.plug, sandbox.container.id))
         return repairs
+
+    def loose(self) -> list[Sandbox]:
+        """Return the sandboxes of which a link is gone, down, or pulled out of its bridge."""
+        links = {link.name: link for link in self._kernel.links()}
+        sandboxes = self._registry.sandboxes()
+        return [s for s in sandboxes if any(self._is_loose(endpoint, links) for endpoint in s.endpoints)]
 
     def _is_loose(self, endpoint: Endpoint, links: dict[str, LinkState]) -> bool:
         """Tell whether an endpoint's veth pair is gone, down, or pulled out of its bridge."""
@@ -131,7 +144,7 @@ class Healing:
         parts = self._wanted.endpoint_parts(endpoint)
         return next((part for part in parts if isinstance(part, VethPair)), None)
 
-    def _plug(self, container_id: str) -> bool:
+    def plug(self, container_id: str) -> bool:
         """Plug a container in again; a new pair has the name, MAC and addresses of the one that is gone."""
         with self._locks.hold(container_id):
             sandbox = self._registry.sandbox(container_id)

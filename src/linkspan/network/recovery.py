@@ -9,15 +9,13 @@ from functools import partial
 from pathlib import Path
 
 from linkspan.blueprint.facts import Fact
-from linkspan.blueprint.listeners import Listener
-from linkspan.blueprint.parts import Bridge, Part, Sysctl, VethPair
+from linkspan.blueprint.parts import Part
 from linkspan.model.errors import LinkspanError
-from linkspan.model.sandbox import Sandbox
 from linkspan.network.adapters import Filter, Kernel, Proxy
 from linkspan.network.default_bridge import DefaultBridge
+from linkspan.network.differences import FORWARDING, Difference, Differences
 from linkspan.network.hotplug import Hotplug
 from linkspan.network.linked import link_facts
-from linkspan.network.names import owner
 from linkspan.network.networks import Networks
 from linkspan.network.predefined import BRIDGE_NETWORK, HOST_NETWORK, NONE_NETWORK, simple_network
 from linkspan.network.publishing import Publisher
@@ -30,8 +28,6 @@ from linkspan.network.wanted import Wanted
 from linkspan.store.database import Intent
 
 log = logging.getLogger(__name__)
-
-FORWARDING = Sysctl("net.ipv4.ip_forward", "1")
 
 
 class Recovery:
@@ -52,12 +48,12 @@ class Recovery:
         self._registry = registry
         self._kernel = kernel
         self._firewall = firewall
-        self._proxy = proxy
         self._publisher = publisher
         self._sandboxes = sandboxes
         self._hotplug = hotplug
         self._settings = settings
         self._wanted = Wanted(registry.by_id, settings)
+        self._differences = Differences(registry, kernel, proxy, self._wanted, settings)
         self._default_bridge = DefaultBridge(registry, kernel, networks, settings)
 
     def start(self) -> None:
@@ -128,56 +124,13 @@ class Recovery:
             self._kernel.apply(absent)
 
     def _sweep(self, intents: Iterable[Intent]) -> None:
-        """Remove links and namespaces that are ours and belong to nothing.
-
-        A link that was made, and not yet marked with its owner, is known from the intent.
-        """
-        known = {network.id for network in self._registry.networks()}
-        known |= {endpoint.id for sandbox in self._registry.sandboxes() for endpoint in sandbox.endpoints}
-        begun = {name for intent in intents for name in intent.document.get("links", ())}
-        stale: list[Part] = []
-        for link in self._kernel.links():
-            mark = owner(link.alias)
-            if mark is None and not link.alias and link.name in begun:
-                mark = ("network" if link.kind == "bridge" else "endpoint"), ""
-            if mark is not None and mark[1] not in known:
-                stale.append(_doomed(mark[0], link.name))
-        if stale:
-            log.info("removing %d links that belong to nothing", len(stale))
-            self._kernel.remove(stale)
-        self._sweep_namespaces()
-
-    def _sweep_namespaces(self) -> None:
-        keys = {sandbox.key for sandbox in self._registry.sandboxes()}
-        directory = self._settings.exec_root / "netns"
-        for path in sorted(directory.iterdir()) if directory.is_dir() else ():
-            if str(path) not in keys:
-                self._kernel.remove_sandbox(path)
+        """Remove links and namespaces that are ours and belong to nothing."""
+        _repair(self._differences.links(intents))
+        _repair(self._differences.namespaces())
 
     def _restore_listeners(self) -> None:
         """Close host sockets that nobody publishes any more, and bind those that are missing."""
-        wanted = {
-            single: sandbox
-            for sandbox in self._registry.sandboxes()
-            for listener in self._wanted.listeners(sandbox)
-            for single in _singles(listener)
-        }
-        held = {single for listener in self._proxy.listeners() for single in _singles(listener)}
-        if stale := [single for single in held if single not in wanted]:
-            self._proxy.close(stale)
-        unheld: dict[str, list[Listener]] = {}
-        for single, sandbox in wanted.items():
-            if single not in held:
-                unheld.setdefault(sandbox.container.id, []).append(single)
-        for container_id, listeners in unheld.items():
-            self._listen_again(self._registry.sandbox(container_id), listeners)
-
-    def _listen_again(self, sandbox: Sandbox | None, listeners: list[Listener]) -> None:
-        try:
-            self._proxy.serve(self._proxy.reserve(listeners))
-        except (LinkspanError, OSError) as error:
-            name = sandbox.container.name if sandbox is not None else ""
-            log.error("the published ports of %s cannot be held again: %s", name, error)
+        _repair(self._differences.listeners())
 
     def _complete(self, intent: Intent) -> None:
         """Bring a sandbox that was being connected or disconnected to what its records say."""
@@ -192,33 +145,19 @@ class Recovery:
 
     def _free_leases(self) -> None:
         """Give back the addresses whose owner is no endpoint (a request was interrupted)."""
-        owners = {endpoint.id for sandbox in self._registry.sandboxes() for endpoint in sandbox.endpoints}
-        for network in self._registry.networks():
-            for address, endpoint_id in self._registry.store.leases(network.id).items():
-                if endpoint_id not in owners:
-                    self._registry.store.release(network.id, address)
-                    self._registry.give_back(network.id, address)
+        _repair(self._differences.leases())
 
 
-def _tolerating(attempt: str, step: Callable[[], None]) -> None:
+def _repair(differences: Iterable[Difference]) -> None:
+    for difference in list(differences):
+        if difference.repair is not None:
+            log.info("%s: repairing", difference.text)
+            _tolerating(f"{difference.text}, and cannot be repaired", difference.repair)
+
+
+def _tolerating(attempt: str, step: Callable[[], object]) -> None:
     """Run a repair; what it cannot do is logged, and keeps nobody from using the rest."""
     try:
         step()
     except (LinkspanError, OSError, ExceptionGroup) as error:
         log.error("%s: %s", attempt, error)
-
-
-def _doomed(kind: str, name: str) -> Part:
-    if kind == "network":
-        return Bridge(name)
-    return VethPair(name, "", "", "")
-
-
-def _singles(listener: Listener) -> Iterable[Listener]:
-    for offset in range(listener.count):
-        yield replace(
-            listener,
-            host_port=listener.host_port + offset,
-            target_port=listener.target_port + offset,
-            count=1,
-        )

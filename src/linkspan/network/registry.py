@@ -8,6 +8,7 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Iterator, Mapping
+from functools import partial
 
 from linkspan.ipam.leases import Leases
 from linkspan.model.addresses import Address
@@ -40,11 +41,11 @@ class Registry:
     def load(self) -> None:
         """Read everything from the store."""
         with self.store.transaction(), self.lock:
-            found = [decode(Network, document) for document in self.store.all(NETWORK)]
+            found = self.store.read(NETWORK, partial(decode, Network))
             for network in sorted(found, key=lambda network: network.created):
                 self._index(network, self.store.leases(network.id))
-            for document in self.store.all(SANDBOX):
-                self._index_sandbox(decode(Sandbox, document))
+            for sandbox in self.store.read(SANDBOX, partial(decode, Sandbox)):
+                self._index_sandbox(sandbox)
 
     def daemon_seed(self) -> bytes:
         """Return random bytes that stay the same for this data root (for the ULA prefix)."""

@@ -189,6 +189,9 @@ class FakeFirewall:
     def of(self, kind: type) -> list[Any]:
         return [fact for fact in self.facts if isinstance(fact, kind)]
 
+    def differences(self) -> list[str]:
+        return []
+
 
 class FakeProxy:
     def __init__(self, faults: Faults) -> None:

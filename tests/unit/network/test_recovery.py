@@ -88,7 +88,7 @@ def test_lost_listeners_are_bound_again_and_a_port_taken_meanwhile_is_no_disaste
     house.proxy.busy = {5432}
     house.restart()
     assert {listener.host_port for listener in house.proxy.served} == {8080}
-    assert "the published ports of db cannot be held again" in caplog.text
+    assert "of db is missing, and cannot be repaired: failed to bind host port" in caplog.text
 
 
 def test_an_interrupted_join_gives_its_address_back(house):
@@ -227,7 +227,7 @@ def test_a_repair_that_fails_is_logged_and_stops_nothing(house, caplog, monkeypa
 
     monkeypatch.setattr(house.kernel, "remove", refuse)
     house.restart()
-    assert "removing what belongs to nothing: links" in caplog.text
+    assert "link veth1234567 belongs to nothing, and cannot be repaired: links" in caplog.text
     house.join("web")
 
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from ipaddress import ip_address
 
 import pytest
 
-from linkspan.store.database import AddressTaken, Intent, Store, StoreUnusable
+from linkspan.store.database import AddressTaken, Intent, Store, StoreFailed, StoreUnusable
 from linkspan.store.schema import MIGRATIONS
 
 ONE = ip_address("10.0.0.1")
@@ -138,3 +140,72 @@ def test_a_file_of_a_newer_version_is_left_alone(tmp_path):
     connection.close()
     with pytest.raises(StoreUnusable, match=r"schema 999, this Linkspan knows up to"):
         Store(path)
+
+
+def test_a_copy_is_kept_and_named_when_the_file_is_torn(tmp_path):
+    path = tmp_path / "state.db"
+    with closing(Store(path)) as store:
+        store.put("network", "a", {"n": 1})
+    torn = b"SQLite format 3\0" + os.urandom(8000)
+    path.write_bytes(torn)
+    with pytest.raises(StoreUnusable, match=r"Nothing has been changed[\s\S]*There is a copy of"):
+        Store(path)
+    assert path.read_bytes() == torn
+    shutil.copy(tmp_path / "state.db.backup", path)
+    with closing(Store(path)) as store:
+        assert store.all("network") == [{"n": 1}]
+
+
+def test_a_file_that_is_gone_is_not_taken_for_a_first_start(tmp_path):
+    path = tmp_path / "state.db"
+    Store(path).close()
+    path.unlink()
+    with pytest.raises(StoreUnusable, match="is gone, and its copy"):
+        Store(path)
+    assert not path.exists()
+
+
+def test_a_record_that_cannot_be_read_is_named(store):
+    store.put("network", "a", {"name": "front"})
+    with pytest.raises(StoreUnusable, match=r"the record network a cannot be read \(KeyError\('id'\)\)"):
+        store.read("network", lambda document: document["id"])
+    assert store.check() == []
+    store._connection.execute("UPDATE documents SET body = '{\"name\":'")
+    assert store.check() == ["the record network a is torn"]
+
+
+def test_an_older_schema_is_migrated_and_kept_beside(tmp_path):
+    path = tmp_path / "state.db"
+    with closing(Store(path)) as store:
+        store.put("network", "a", {"n": 1})
+    second = "UPDATE documents SET body = json_set(body, '$.m', 2); CREATE TABLE more (id INTEGER)"
+    with closing(Store(path, (*MIGRATIONS, second))) as store:
+        assert store.schema_version() == len(MIGRATIONS) + 1
+        assert store.all("network") == [{"n": 1, "m": 2}]
+    with pytest.raises(StoreUnusable, match=r"written by a newer version[\s\S]*state\.db\.schema-1"):
+        Store(path)
+    shutil.copy(tmp_path / "state.db.schema-1", path)
+    with closing(Store(path)) as store:
+        assert store.all("network") == [{"n": 1}]
+
+
+def test_a_migration_that_fails_leaves_the_older_schema(tmp_path):
+    path = tmp_path / "state.db"
+    Store(path).close()
+    with pytest.raises(StoreUnusable):
+        Store(path, (*MIGRATIONS, "CREATE TABLE more (id INTEGER); THIS IS NO SQL"))
+    with closing(Store(path)) as store:
+        assert store.schema_version() == len(MIGRATIONS)
+
+
+def test_a_full_disk_is_a_clear_error_and_no_half_change(store):
+    store.put("network", "a", {"n": 1})
+    pages = store._connection.execute("PRAGMA page_count").fetchone()[0]
+    store._connection.execute(f"PRAGMA max_page_count={pages}")
+    full = r"cannot be written: database or disk is full: make room in"
+    with pytest.raises(StoreFailed, match=full), store.transaction():
+        store.put("network", "b", {"n": 1})
+        store.put("network", "c", {"text": "x" * 100_000})
+    assert store.get("network", "b") is None
+    store._connection.execute("PRAGMA max_page_count=100000")
+    store.put("network", "c", {"text": "x" * 100_000})
