@@ -117,8 +117,12 @@ def test_a_client_that_goes_away_ends_the_build(building, context):
 @pytest.mark.parametrize(
     ("dockerfile", "said"),
     [
-        ("RUN true\n", "no FROM statement found"),
-        ("FROM busybox\nCOPY missing /\n", "missing"),
+        ("RUN true\n", "no build stage in current context"),
+        ("FROM busybox\nFOO bar\n", "dockerfile parse error on line 2: unknown instruction: FOO"),
+        (
+            "FROM busybox\nCOPY missing /\n",
+            "COPY failed: file not found in build context or excluded by .dockerignore: stat missing",
+        ),
         ("FROM UPPER\n", "repository name (library/UPPER) must be lowercase"),
     ],
 )

@@ -28,7 +28,7 @@ def complaint(text: str) -> str:
     return "invalid character"
 
 
-def _quoted(character: str) -> str:
+def quoted(character: str) -> str:
     if character == "'":
         return r"'\''"
     if character == '"':
@@ -57,7 +57,7 @@ class _Scanner:
         return self._peek()
 
     def _wrong(self, where: str) -> SyntaxComplaint:
-        return SyntaxComplaint(f"invalid character {_quoted(self._peek())} {where}")
+        return SyntaxComplaint(f"invalid character {quoted(self._peek())} {where}")
 
     def value(self) -> None:
         """Walk over one value of any kind."""
@@ -132,7 +132,7 @@ class _Scanner:
     def _literal(self, word: str) -> None:
         for place, letter in enumerate(word):
             if self._peek() != letter:
-                before = f"in literal {word} (expecting {_quoted(letter)})"
+                before = f"in literal {word} (expecting {quoted(letter)})"
                 raise self._wrong(before if place else "looking for beginning of value")
             self._at += 1
 

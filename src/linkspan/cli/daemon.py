@@ -207,11 +207,11 @@ def _network(reader: Reader) -> NetworkSettings:
         bridge=options.text("bridge"),
         bip=reader.one("bip", daemon_values.interface4),
         fixed_cidr=reader.one("fixed-cidr", _cidr4),
-        default_gateway=reader.one("default-gateway", IPv4Address),
+        default_gateway=reader.one("default-gateway", _address4),
         ipv6=options.on("ipv6"),
         bip6=reader.one("bip6", daemon_values.interface6),
         fixed_cidr_v6=reader.one("fixed-cidr-v6", _cidr6),
-        default_gateway_v6=reader.one("default-gateway-v6", IPv6Address),
+        default_gateway_v6=reader.one("default-gateway-v6", _address6),
         default_address_pools=_pools(reader),
         mtu=reader.value("mtu", daemon_values.mtu, options.text("mtu") or "0"),
         icc=options.on("icc"),
@@ -234,9 +234,21 @@ def _pools(reader: Reader) -> tuple[AddressPool, ...]:
     return reader.all("default-address-pool", parse_pool)
 
 
+def _address4(text: str) -> IPv4Address:
+    return IPv4Address(daemon_values.address(text))
+
+
+def _address6(text: str) -> IPv6Address:
+    return IPv6Address(daemon_values.address(text))
+
+
 def _cidr4(text: str) -> IPv4Network:
+    if "/" not in text:
+        raise ValueError(f"invalid CIDR address: {text}")
     return IPv4Network(text, strict=False)
 
 
 def _cidr6(text: str) -> IPv6Network:
+    if "/" not in text:
+        raise ValueError(f"invalid CIDR address: {text}")
     return IPv6Network(text, strict=False)

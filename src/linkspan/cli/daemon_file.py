@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from linkspan.api import json_syntax
 from linkspan.cli.daemon_flags import FILE_KEYS, IGNORED
 from linkspan.cli.flags import Flag, Options, UsageError
 
@@ -40,14 +41,25 @@ def read(path: Path, required: bool) -> dict[str, Any]:
         raise trouble(path, str(error)) from error
     try:
         document = json.loads(text or "{}")
-    except ValueError as error:
-        raise trouble(path, str(error)) from error
+    except (ValueError, RecursionError):
+        raise trouble(path, _syntax(text)) from None
+    if document is None:
+        return {}
     if not isinstance(document, dict):
-        reason = (
-            f"json: cannot unmarshal {_json_type(document)} into Go value of type map[string]interface {{}}"
-        )
-        raise trouble(path, reason)
+        kind = "number" if isinstance(document, float) else _json_type(document)
+        raise trouble(path, f"json: cannot unmarshal {kind} into Go value of type config.Config")
     return _flattened(document)
+
+
+def _syntax(text: str) -> str:
+    """Return what Go's json.Unmarshal says of a text that is no JSON."""
+    try:
+        end = json.JSONDecoder().raw_decode(text)[1]
+    except (ValueError, RecursionError):
+        found = json_syntax.complaint(text)
+        return "unexpected end of JSON input" if found == "unexpected EOF" else found
+    extra = text[end:].strip()[0]
+    return f"invalid character {json_syntax.quoted(extra)} after top-level value"
 
 
 def trouble(path: Path, reason: str) -> UsageError:
@@ -59,7 +71,7 @@ def _flattened(document: Mapping[str, Any]) -> dict[str, Any]:
     """Replace an object like "proxies" by its members."""
     found: dict[str, Any] = {}
     for key, value in document.items():
-        if isinstance(value, dict) and key not in OBJECTS:
+        if isinstance(value, dict) and key not in OBJECTS | {"default-address-pools"}:
             found |= value
         else:
             found[key] = value
@@ -100,6 +112,11 @@ def _conflict(key: str, flag: Flag, options: Options, value: Any) -> str:
 def _misfit(key: str, flag: Flag, value: Any) -> str:
     """Return Go's complaint about a value of a wrong type, "" for a right one."""
     kind = "text" if key == "host-gateway-ip" else flag.kind
+    if key == "default-address-pools" and isinstance(value, dict):
+        return (
+            "json: cannot unmarshal object into Go struct field Config.default-address-pools "
+            "of type []*ipamutils.NetworkToSplit"
+        )
     if value is None or flag in IGNORED or key in OBJECTS:
         wrong = None
     elif kind != "list":

@@ -11,8 +11,8 @@ from pathlib import Path
 from linkspan.engine.house import House
 from linkspan.engine.image_work import messages, spool
 from linkspan.engine.images import ImageUseCases
+from linkspan.model import dockerfile
 from linkspan.model import reference as references
-from linkspan.model.dockerfile import base_images
 from linkspan.model.errors import InvalidParameter, NotFound
 from linkspan.model.image import Image
 from linkspan.model.reference import Reference
@@ -77,8 +77,9 @@ class Builds:
         self, workspace: Path, context: Path, text: str, request: BuildRequest, report: Report
     ) -> None:
         builder = Buildah(workspace, self._store)
+        dockerfile.check(text, request.dockerfile, request.options.target)
         quietly: Report = (lambda _: None) if request.quiet else report
-        for name in base_images(text, request.options.arguments, request.options.target):
+        for name in dockerfile.base_images(text, request.options.arguments, request.options.target):
             await self._offer(builder, workspace, name, request, quietly)
         file = workspace / "Dockerfile"
         await self._run(file.write_text, text)
@@ -148,7 +149,7 @@ class Builds:
         return freed
 
 
-def _unpacked(body: Path, context: Path, dockerfile: str) -> str:
+def _unpacked(body: Path, context: Path, name: str) -> str:
     """Unpack a context, and return the text of its Dockerfile, which must lie in it."""
     context.mkdir(mode=0o755)
     with plain(body) as content:
@@ -156,9 +157,9 @@ def _unpacked(body: Path, context: Path, dockerfile: str) -> str:
     body.unlink()
     with ConfinedDirectory(context) as directory:
         try:
-            descriptor = directory.open_file(components(dockerfile))
+            descriptor = directory.open_file(components(name))
         except (OSError, InvalidParameter):
-            raise InvalidParameter(f"Cannot locate specified Dockerfile: {dockerfile}") from None
+            raise InvalidParameter(f"Cannot locate specified Dockerfile: {name}") from None
     with open(descriptor, "rb") as file:
         return file.read().decode(errors="replace")
 

@@ -1,4 +1,4 @@
-"""Which images a Dockerfile builds on: all that a builder cannot do without (pure).
+"""Which images a Dockerfile builds on, and whether a builder can begin with it (pure).
 
 Source: Dockerfile reference (FROM, ARG, COPY --from, RUN --mount, the escape directive).
 """
@@ -8,7 +8,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
+from linkspan.model.errors import InvalidParameter
+
 SCRATCH = "scratch"
+KEYWORDS = frozenset(
+    {"ADD", "ARG", "CMD", "COPY", "ENTRYPOINT", "ENV", "EXPOSE", "FROM", "HEALTHCHECK", "LABEL", "MAINTAINER"}
+    | {"ONBUILD", "RUN", "SHELL", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR"}
+)
 _DIRECTIVE = re.compile(r"#\s*escape\s*=\s*(\S)\s*", re.IGNORECASE)
 _VARIABLE = re.compile(r"\$(?:\{(\w+)(?:(:[-+])([^}]*))?\}|(\w+))")
 _COPIED = re.compile(r"--from=(\S+)")
@@ -43,21 +49,51 @@ def base_images(text: str, arguments: Mapping[str, str], target: str = "") -> li
     return list(found)
 
 
+def check(text: str, name: str, target: str = "") -> None:
+    """Refuse, in Docker's words, the Dockerfile `name` that no builder could begin with.
+
+    Raises InvalidParameter: it says nothing, has an unknown instruction, no stage, or not the stage `target`.
+    """
+    found = list(_numbered(text))
+    if not found:
+        raise InvalidParameter(f"the Dockerfile ({name}) cannot be empty")
+    stages: list[str] = []
+    for line, keyword, rest in found:
+        if keyword not in KEYWORDS:
+            raise InvalidParameter(f"dockerfile parse error on line {line}: unknown instruction: {keyword}")
+        if keyword == "FROM":
+            stages.append(_from(rest, {})[1])
+        elif not stages and keyword != "ARG":
+            raise InvalidParameter("no build stage in current context")
+        if "<<" in rest:
+            return  # what follows may be a here-document: the builder's matter
+    if not stages:
+        raise InvalidParameter("dockerfile contains no stages to build")
+    if target and target.lower() not in {*stages, *map(str, range(len(stages)))}:
+        raise InvalidParameter(f'target stage "{target}" could not be found')
+
+
 def instructions(text: str) -> Iterator[tuple[str, str]]:
     """Yield every instruction as (upper-case keyword, rest), continued lines put together."""
+    yield from ((keyword, rest) for _, keyword, rest in _numbered(text))
+
+
+def _numbered(text: str) -> Iterator[tuple[int, str, str]]:
+    """Yield every instruction with the number of the line it begins on."""
     first = text.lstrip("\ufeff").partition("\n")[0]
     escape = found[1] if (found := _DIRECTIVE.fullmatch(first.strip())) else "\\"
-    pending = ""
-    for raw in text.lstrip("\ufeff").splitlines():
+    pending, begin = "", 0
+    for number, raw in enumerate(text.lstrip("\ufeff").splitlines(), 1):
         line = raw.strip()
         if not line or line.startswith("#"):
             continue
+        begin = begin if pending else number
         if line.endswith(escape):
             pending += line[:-1] + " "
             continue
         keyword, _, rest = (pending + line).strip().partition(" ")
         pending = ""
-        yield keyword.upper(), rest.strip()
+        yield begin, keyword.upper(), rest.strip()
 
 
 def expand(text: str, known: Mapping[str, str]) -> str:

@@ -219,8 +219,18 @@ WRONG_TYPE = "json: cannot unmarshal {} into Go struct field Config.{} of type {
         ({"bip": True}, "", WRONG_TYPE.format("bool", "bip", "string")),
         ({"dns": "1.1.1.1"}, "", WRONG_TYPE.format("string", "dns", "[]string")),
         ({"dns": [1]}, "", WRONG_TYPE.format("number", "dns", "string")),
-        ([], "", "json: cannot unmarshal array into Go value of type map[string]interface {}"),
-        ("{", "", "line 1 column 2"),
+        ([], "", "json: cannot unmarshal array into Go value of type config.Config"),
+        ("{", "", "unexpected end of JSON input"),
+        ('{"debug": true,}', "", "invalid character '}' looking for beginning of object key string"),
+        ("{} {}", "", "invalid character '{' after top-level value"),
+        (
+            {"default-address-pools": {}},
+            "",
+            "json: cannot unmarshal object into Go struct field Config.default-address-pools "
+            "of type []*ipamutils.NetworkToSplit",
+        ),
+        ({"fixed-cidr": "x"}, "", "flags failed: invalid fixed-cidr: invalid CIDR address: x"),
+        ({"default-gateway": "x"}, "", "default-gateway: IP address is not correctly formatted: x"),
         (
             {"log-level": "loud"},
             "",

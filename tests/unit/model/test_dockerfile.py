@@ -1,10 +1,11 @@
-"""Which images a Dockerfile names."""
+"""Which images a Dockerfile names, and which Dockerfiles are none."""
 
 from __future__ import annotations
 
 import pytest
 
-from linkspan.model.dockerfile import base_images, expand, instructions
+from linkspan.model.dockerfile import base_images, check, expand, instructions
+from linkspan.model.errors import InvalidParameter
 
 STAGES = """\
 # a comment
@@ -62,3 +63,31 @@ def test_the_escape_character_can_be_another() -> None:
 )
 def test_variables(text: str, value: str) -> None:
     assert expand(text, {"a": "1"}) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "target", "complaint"),
+    [
+        ("", "", "the Dockerfile (D) cannot be empty"),
+        ("# alone\n\n", "", "the Dockerfile (D) cannot be empty"),
+        (
+            "FROM a\n# b\nRUN x \\\n  y\nfoo bar\n",
+            "",
+            "dockerfile parse error on line 5: unknown instruction: FOO",
+        ),
+        ("RUN x\n", "", "no build stage in current context"),
+        ("ARG x\n", "", "dockerfile contains no stages to build"),
+        ("FROM a AS b\n", "c", 'target stage "c" could not be found'),
+        ("FROM a AS b\n", "1", 'target stage "1" could not be found'),
+    ],
+)
+def test_what_is_no_dockerfile(text, target, complaint):
+    with pytest.raises(InvalidParameter) as met:
+        check(text, "D", target)
+    assert str(met.value) == complaint
+
+
+def test_what_is_one():
+    check(STAGES, "D", "build")
+    check("ARG A\nFROM $A\n", "D", "0")
+    check("FROM a\nRUN <<EOF\nwhatever this is\nEOF\n", "D")

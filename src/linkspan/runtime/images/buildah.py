@@ -24,6 +24,12 @@ _SILENT = re.compile(
     r"|^subprocess exited with status \d+$|^exit status \d+$"
 )
 _EXIT = re.compile(r'building at STEP "RUN (.*)": (?:while running runtime: )?exit status (\d+)$', re.DOTALL)
+_MISSING = re.compile(
+    r'building at STEP "(COPY|ADD) .*": checking on sources under "[^"]*": '
+    r'copier: stat: "([^"]*)": no such file',
+    re.DOTALL,
+)
+_UNUSED = re.compile(r"^\[Warning\] one or more build args were not consumed: (\[.*\])$", re.MULTILINE)
 _LONGEST_LINE = 8192
 
 
@@ -173,6 +179,12 @@ def failed(text: str) -> BuildFailure:
         command, code = found[1].replace('\\"', '"'), int(found[2])
         shown = command if command.startswith("[") else f"/bin/sh -c {command}"
         return BuildFailure(f"The command '{shown}' returned a non-zero code: {code}", code)
+    if found := _MISSING.search(text):
+        return BuildFailure(
+            f"{found[1]} failed: file not found in build context or excluded by .dockerignore: "
+            f"stat {found[2].lstrip('/')}: file does not exist",
+            1,
+        )
     return BuildFailure(text, 1)
 
 
@@ -183,6 +195,7 @@ def docker_line(line: str) -> str | None:
     if line.startswith("--> "):
         cached = line.startswith("--> Using cache")
         return " ---> Using cache\n" if cached else f" ---> {line.removeprefix('--> ')}"
+    line = _UNUSED.sub(r"[Warning] One or more build-args \1 were not consumed", line)
     return _STEP.sub(r"Step \1 : ", line)
 
 

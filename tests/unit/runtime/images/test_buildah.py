@@ -86,3 +86,19 @@ async def test_lines_of_a_stream() -> None:
     assert found[:4] == ["a\n", "bc\r", "10%\r", "20%\r"]
     assert "".join(found[4:]) == "x" * 9000 + "y"
     assert [line async for line in _lines(None)] == []
+
+
+def test_a_file_that_is_not_in_the_context_is_told_as_docker_does():
+    text = (
+        'building at STEP "COPY nothere /x": checking on sources under "/data/tmp/1/context": '
+        'copier: stat: "/nothere": no such file or directory'
+    )
+    assert str(failed(text)) == (
+        "COPY failed: file not found in build context or excluded by .dockerignore: "
+        "stat nothere: file does not exist"
+    )
+
+
+def test_arguments_that_nobody_used_are_told_as_docker_does():
+    line = "[Warning] one or more build args were not consumed: [Y]\n"
+    assert docker_line(line) == "[Warning] One or more build-args [Y] were not consumed\n"
