@@ -50,6 +50,7 @@ class Fence:
     """What may be forwarded to and from one bridge, independent of the FORWARD policy.
 
     `gateway_mode` is nat, nat-unprotected, routed or isolated; `subnet` is needed for internal networks.
+    `outward` are the destinations outside that containers may connect to, None for all.
     """
 
     bridge: str
@@ -57,6 +58,15 @@ class Fence:
     internal: bool = False
     icc: bool = True
     gateway_mode: str = "nat"
+    outward: tuple[Subnet, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EgressOpen:
+    """Containers on `bridge`, a network with a list of destinations, may connect to `address` for now."""
+
+    bridge: str
+    address: Address
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +126,7 @@ Fact = (
     | SkipOwnBridge
     | Hairpin
     | Fence
+    | EgressOpen
     | Publish
     | DirectAccessDrop
     | LoopbackOnly

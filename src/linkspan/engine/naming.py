@@ -15,6 +15,7 @@ from functools import lru_cache
 from ipaddress import ip_address
 from pathlib import Path
 
+from linkspan.engine.egress import Egress
 from linkspan.engine.files import HOST_HOSTS, Files, host_resolv, read, write
 from linkspan.engine.links import (
     DEFAULT_BRIDGE,
@@ -49,6 +50,7 @@ class Naming:
         self._network = network
         self._registry = registry
         self._resolver = resolver
+        self._egress = Egress(network)
         self._loop = asyncio.get_running_loop()
         self._known: dict[str, tuple[Endpoint, ...]] = {}
         self._views: dict[str, SandboxView] = {}
@@ -99,6 +101,7 @@ class Naming:
     def close(self) -> None:
         """Stop answering. Called on the event loop."""
         self._resolver.close()
+        self._egress.close()
 
     def left(self, container_id: str) -> None:
         """Forget a container whose sandbox goes; its sockets must not keep the namespace alive."""
@@ -146,15 +149,17 @@ class Naming:
         self._write_resolv(container.id, own.resolv, file.text)
         ordered = sorted(named, key=lambda endpoint: endpoint.id != sandbox.gateway)
         gateways = tuple(a for e in ordered for a in self._gateways_of(e))
+        networks = [self._network.network(endpoint.network_id) for endpoint in sandbox.endpoints]
         return SandboxView(
             sandbox=sandbox.key,
             networks=tuple(endpoint.network_id for endpoint in ordered),
             links=network_links(ordered),
             upstreams=file.upstreams,
             ndots_set=file.ndots_set,
-            internal=all(self._network.network(e.network_id).internal for e in sandbox.endpoints),
+            internal=all(network.internal for network in networks),
             host_addresses=tuple(self._given_gateways()) or gateways,
             gateways=gateways,
+            gate=self._egress.gate(networks),
         )
 
     def _write_resolv(self, id: str, path: Path, text: str) -> None:

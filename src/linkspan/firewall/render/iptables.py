@@ -8,6 +8,7 @@ container.
 
     filter  FORWARD -> DOCKER-USER (the user's) -> DOCKER-FORWARD -> DOCKER-CT, DOCKER-INTERNAL,
             DOCKER-BRIDGE -> DOCKER (ports first, each bridge's DROP last), then each bridge's way out
+            of a network with a list of destinations by way of LINKSPAN-EGRESS, which names have opened
     nat     PREROUTING, OUTPUT -> DOCKER;  POSTROUTING
     raw     PREROUTING
 
@@ -22,6 +23,7 @@ from typing import Any
 
 from linkspan.blueprint.facts import (
     DirectAccessDrop,
+    EgressOpen,
     Fact,
     Fence,
     Hairpin,
@@ -31,7 +33,7 @@ from linkspan.blueprint.facts import (
     Publish,
     SkipOwnBridge,
 )
-from linkspan.firewall.render.rules import FILTER, INSERT, MANGLE, NAT, RAW, USER_CHAIN, Rule
+from linkspan.firewall.render.rules import EGRESS_CHAIN, FILTER, INSERT, MANGLE, NAT, RAW, USER_CHAIN, Rule
 from linkspan.model.addresses import Address
 
 LINK_LOCAL = IPv6Network("fe80::/10")
@@ -117,7 +119,6 @@ def _open_fence(fact: Fence) -> list[Rule]:
     family, bridge = fact.subnet.version, fact.bridge
     default = "ACCEPT" if fact.gateway_mode == "nat-unprotected" else "DROP"
     ping = f"-o {bridge} -p {'icmp' if family == 4 else 'ipv6-icmp'} -j ACCEPT"
-    within = [f"-i {bridge} -o {bridge} -j DROP", f"-i {bridge} ! -o {bridge} -j ACCEPT"]
     rules = [Rule(family, FILTER, "DOCKER", ping)] if fact.gateway_mode == "routed" else []
     return [
         *rules,
@@ -126,11 +127,29 @@ def _open_fence(fact: Fence) -> list[Rule]:
             family, FILTER, "DOCKER-CT", f"-o {bridge} -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT"
         ),
         Rule(family, FILTER, "DOCKER-BRIDGE", f"-o {bridge} -j DOCKER"),
-        *(
-            Rule(family, FILTER, "DOCKER-FORWARD", text)
-            for text in ([f"-i {bridge} -j ACCEPT"] if fact.icc else within)
-        ),
+        *(Rule(family, FILTER, "DOCKER-FORWARD", text) for text in _ways_out(fact)),
     ]
+
+
+def _ways_out(fact: Fence) -> list[str]:
+    """To a peer, and out: anywhere, or to the destinations of a list and those that names have opened."""
+    bridge, within = fact.bridge, "ACCEPT" if fact.icc else "DROP"
+    if fact.outward is None:
+        if fact.icc:
+            return [f"-i {bridge} -j ACCEPT"]
+        return [f"-i {bridge} -o {bridge} -j DROP", f"-i {bridge} ! -o {bridge} -j ACCEPT"]
+    return [
+        f"-i {bridge} -o {bridge} -j {within}",
+        f"-i {bridge} -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
+        *(f"{f'-d {to} ' if to.prefixlen else ''}-i {bridge} -j ACCEPT" for to in fact.outward),
+        f"-i {bridge} -j {EGRESS_CHAIN}",
+        f"-i {bridge} -j DROP",
+    ]
+
+
+def _egress_open(fact: EgressOpen) -> list[Rule]:
+    text = f"-d {_host(fact.address)} -i {fact.bridge} -j ACCEPT"
+    return [Rule(fact.address.version, FILTER, EGRESS_CHAIN, text)]
 
 
 def _publish(fact: Publish) -> list[Rule]:
@@ -248,6 +267,7 @@ _RENDERERS: dict[type, Callable[[Any], list[Rule]]] = {
     SkipOwnBridge: _skip_own_bridge,
     Hairpin: _hairpin,
     Fence: _fence,
+    EgressOpen: _egress_open,
     Publish: _publish,
     DirectAccessDrop: _direct_access_drop,
     LoopbackOnly: _loopback_only,

@@ -13,6 +13,7 @@ from typing import Any
 
 from linkspan.blueprint.facts import (
     DirectAccessDrop,
+    EgressOpen,
     Fact,
     Fence,
     Hairpin,
@@ -48,6 +49,8 @@ def family(fact: Fact) -> int:
             return fact.subnet.version
         case Publish() | DirectAccessDrop():
             return fact.endpoint_address.version
+        case EgressOpen():
+            return fact.address.version
         case LoopbackOnly():
             return fact.host_address.version
         case LinkedContainers():
@@ -85,6 +88,8 @@ def describe(fact: Fact) -> str:
             return f"the link from {fact.parent} to {fact.child}:{fact.port}/{fact.protocol}"
         case Masquerade() | Hairpin() | Fence():
             return f"the network {fact.subnet} on {fact.bridge}"
+        case EgressOpen():
+            return f"the way of {fact.bridge} to {fact.address}"
         case SkipOwnBridge():
             return f"the network on {fact.bridge}"
 
@@ -124,10 +129,20 @@ def _fence(fact: Fence) -> list[Element]:
         low, high = _ends(fact.subnet)
         inside = Element(sets["inside"], bridge + low, bridge + high)
         return [*elements, inside, Element(sets["internal"], bridge)]
+    if fact.outward is not None:
+        elements.append(Element(sets["egress"], bridge))
+        elements += (
+            Element(sets["egress_to"], bridge + low, bridge + high) for low, high in map(_ends, fact.outward)
+        )
     if fact.gateway_mode == "routed":
         elements.append(Element(sets["routed"], bridge))
     verdict = _ACCEPT if fact.gateway_mode == "nat-unprotected" else _DROP
     return [*elements, Element(sets["default"], bridge, data=verdict), Element(sets["bridges"], bridge)]
+
+
+def _egress_open(fact: EgressOpen) -> list[Element]:
+    of = SETS[fact.address.version]["egress_names"]
+    return [Element(of, interface(fact.bridge) + fact.address.packed)]
 
 
 def _publish(fact: Publish) -> list[Element]:
@@ -234,6 +249,7 @@ _RENDERERS: dict[type, Callable[[Any], list[Element]]] = {
     SkipOwnBridge: _skip_own_bridge,
     Hairpin: _hairpin,
     Fence: _fence,
+    EgressOpen: _egress_open,
     Publish: _publish,
     DirectAccessDrop: _direct_access_drop,
     LoopbackOnly: _loopback_only,

@@ -15,6 +15,7 @@ from linkspan.model.addresses import Address
 from linkspan.path.dns import message
 from linkspan.path.dns.batch import Batch, Peer
 from linkspan.path.dns.cache import Cache
+from linkspan.path.dns.gate import Gate
 from linkspan.path.dns.upstream import Forwarder, Refused
 from linkspan.path.dns.view import SandboxView
 from linkspan.path.dns.zone import Zone, of_family, reverse_address
@@ -123,6 +124,9 @@ class SandboxServer:
     def _on_query(self, query: bytes, peer: Peer) -> None:
         query, now = message.without_cookie(query), self._now
         kept = self._front.get(query[2:], now)
+        if self.view.gate is not None and not kept:
+            self._spawn(self._gated_datagram(query, peer, self.view.gate))
+            return
         local = query[:2] + kept if kept else self._without_upstream(query, now)
         if local is None:
             self._spawn(self._forward_datagram(query, peer))
@@ -140,6 +144,41 @@ class SandboxServer:
         if fitting is answer and generation == self._generation:  # else the name may be a container's by now
             self._front.put(query[2:], [answer], time.monotonic(), message.lifetime(answer))
         self._send(fitting, peer)
+
+    async def _answered(self, query: bytes) -> bytes:
+        if self.view.gate is not None:
+            return await self._gated(query, self.view.gate)
+        answer = self._without_upstream(query, time.monotonic())
+        return await self._forwarded(query) if answer is None else answer
+
+    async def _gated_datagram(self, query: bytes, peer: Peer, gate: Gate) -> None:
+        generation = self._generation
+        if not (answer := await self._gated(query, gate)):
+            return
+        fitting = message.fitted(answer, _limit(query))
+        if fitting is answer and generation == self._generation:
+            self._front.put(query[2:], [answer], time.monotonic(), message.lifetime(answer))
+        self._send(fitting, peer)
+
+    async def _gated(self, query: bytes, gate: Gate) -> bytes:
+        """Return the answer to a query of a sandbox that may go to some places only, b"" for none.
+
+        It is sent when the way to its addresses is open; kept answers live no longer than that way.
+        """
+        try:
+            question = message.question_of(query)
+            foreign = self._local(query, question) is None
+        except message.Malformed:
+            return self._without_upstream(query, time.monotonic()) or b""
+        bridges = gate.bridges(question.name) if foreign else []
+        if foreign and gate.closed and not bridges and not message.is_response(query):
+            return message.failure(query, message.REFUSED)
+        answer = self._without_upstream(query, time.monotonic())
+        if answer is None:
+            answer = await self._forwarded(query)
+        if answer and bridges:
+            await gate.open(bridges, answer)
+        return answer
 
     def _without_upstream(self, query: bytes, now: float) -> bytes | None:
         """Return the answer known here, b"" for what deserves none, None if a server must be asked."""
@@ -208,9 +247,7 @@ class SandboxServer:
             with contextlib.suppress(OSError, asyncio.IncompleteReadError, TimeoutError):
                 while True:
                     query = message.without_cookie(await asyncio.wait_for(_read_query(reader), STREAM_IDLE))
-                    answer = self._without_upstream(query, time.monotonic())
-                    if answer is None:
-                        answer = await self._forwarded(query)
+                    answer = await self._answered(query)
                     if answer:
                         writer.write(len(answer).to_bytes(2, "big") + answer)
                         await writer.drain()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from linkspan.model.addresses import Address, Pairs
 from linkspan.model.network import Endpoint
+from linkspan.path.dns.gate import Gate
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ class SandboxView:
     internal: bool = False
     host_addresses: tuple[Address, ...] = ()
     gateways: tuple[Address, ...] = ()
+    gate: Gate | None = None
 
     def usable_upstreams(self) -> tuple[Upstream, ...]:
         """Return the servers that may be asked, at most Docker's three."""

@@ -23,7 +23,7 @@ def test_start_on_a_bare_host() -> None:
     assert start(BARE) == (
         "*filter\n"
         ":DOCKER - [0:0]\n:DOCKER-BRIDGE - [0:0]\n:DOCKER-CT - [0:0]\n:DOCKER-FORWARD - [0:0]\n"
-        ":DOCKER-INTERNAL - [0:0]\n:DOCKER-USER - [0:0]\n"
+        ":DOCKER-INTERNAL - [0:0]\n:LINKSPAN-EGRESS - [0:0]\n:DOCKER-USER - [0:0]\n"
         "-I FORWARD 1 -j DOCKER-USER\n-I FORWARD 2 -j DOCKER-FORWARD\n"
         "-A DOCKER-FORWARD -j DOCKER-CT\n-A DOCKER-FORWARD -j DOCKER-INTERNAL\n"
         "-A DOCKER-FORWARD -j DOCKER-BRIDGE\nCOMMIT\n"

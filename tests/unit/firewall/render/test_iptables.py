@@ -8,6 +8,7 @@ import pytest
 
 from linkspan.blueprint.facts import (
     DirectAccessDrop,
+    EgressOpen,
     Fact,
     Fence,
     Hairpin,
@@ -114,6 +115,30 @@ def test_fence_of_an_internal_network_lets_link_local_ipv6_stay_on_the_bridge() 
         "6 filter -I DOCKER-INTERNAL ! -d fd00::/64 -i br-a ! -o br-a -j DROP",
         "6 filter -I DOCKER-INTERNAL ! -s fd00::/64 ! -i br-a -o br-a -j DROP",
         "6 filter -A DOCKER-FORWARD -i br-a -o br-a -j DROP",
+    ]
+
+
+def test_fence_with_a_list_of_destinations_lets_nothing_else_out() -> None:
+    allowed = (ip_network("10.0.0.0/8"), ip_network("192.0.2.7"))
+    lines = [line for line in text(Fence("br-a", NET4, outward=allowed)) if "DOCKER-FORWARD" in line]
+    assert lines == [
+        "4 filter -A DOCKER-FORWARD -i br-a -o br-a -j ACCEPT",
+        "4 filter -A DOCKER-FORWARD -i br-a -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
+        "4 filter -A DOCKER-FORWARD -d 10.0.0.0/8 -i br-a -j ACCEPT",
+        "4 filter -A DOCKER-FORWARD -d 192.0.2.7/32 -i br-a -j ACCEPT",
+        "4 filter -A DOCKER-FORWARD -i br-a -j LINKSPAN-EGRESS",
+        "4 filter -A DOCKER-FORWARD -i br-a -j DROP",
+    ]
+    sealed = text(Fence("br-a", NET6, icc=False, outward=()))
+    assert "6 filter -A DOCKER-FORWARD -i br-a -o br-a -j DROP" in sealed
+    assert "6 filter -A DOCKER-FORWARD -i br-a -j ACCEPT" not in sealed
+    everything = text(Fence("br-a", NET4, outward=(ip_network("0.0.0.0/0"),)))
+    assert "4 filter -A DOCKER-FORWARD -i br-a -j ACCEPT" in everything
+
+
+def test_a_name_opens_one_address() -> None:
+    assert text(EgressOpen("br-a", ip_address("192.0.2.7"))) == [
+        "4 filter -A LINKSPAN-EGRESS -d 192.0.2.7/32 -i br-a -j ACCEPT"
     ]
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from linkspan.blueprint.facts import (
     DirectAccessDrop,
+    EgressOpen,
     Fact,
     Fence,
     Hairpin,
@@ -60,6 +61,18 @@ CASES: list[tuple[Fact, set[str]]] = [
             "itself { 172.17.0.2 . 172.17.0.2 }",
             "ports_own { 10.0.0.5 . udp . 8080 : 172.17.0.2 . 80 }",
             "ports_own { 10.0.0.5 . udp . 8081 : 172.17.0.2 . 81 }",
+        },
+    ),
+    (EgressOpen("br-a", WEB6), {'egress_names { "br-a" . fd00::2 }'}),
+    (
+        Fence("br-a", SUBNET, outward=(ip_network("10.0.0.0/8"),)),
+        {
+            'same { "br-a" . "br-a" }',
+            'within { "br-a" . "br-a" : accept }',
+            'egress { "br-a" }',
+            'egress_to { "br-a" . 10.0.0.0-10.255.255.255 }',
+            'default { "br-a" : drop }',
+            'bridges { "br-a" }',
         },
     ),
     (SkipOwnBridge("docker0", 6), {'proxied { "docker0" }'}),
