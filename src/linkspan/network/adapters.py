@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -72,6 +72,7 @@ class Kernel(Protocol):
     def notices(self) -> Notices: ...
     def forwards(self) -> bool: ...
     def plug(self, link: str, bridge: str) -> None: ...
+    def in_sandbox(self, path: str, function: Callable[[], Any], /) -> Any: ...
     def announce(self, announcements: Sequence[Announcement]) -> None: ...
     def flush_conntrack(
         self, *, addresses: Sequence[Address] = (), udp_ports: Sequence[tuple[Address, int]] = ()

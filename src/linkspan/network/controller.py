@@ -14,9 +14,9 @@ from linkspan.model.network import Endpoint, EndpointRequest, Network, NetworkSp
 from linkspan.model.sandbox import ContainerIdentity, Sandbox, SandboxRequest
 from linkspan.network.adapters import Filter, Kernel, Proxy
 from linkspan.network.audit import Audit, Verdict
+from linkspan.network.dhcp import Client, Dhcp, directory
 from linkspan.network.differences import Differences
 from linkspan.network.drivers import is_remote
-from linkspan.network.egress import OpenNames, check_egress
 from linkspan.network.exposure import exposures
 from linkspan.network.healing import Healing
 from linkspan.network.hotplug import Hotplug
@@ -39,6 +39,7 @@ from linkspan.network.sandboxes import Prepared, Sandboxes, nothing
 from linkspan.network.settings import NetworkSettings
 from linkspan.network.wanted import Wanted
 from linkspan.network.wording import setting_up
+from linkspan.path.dhcp.client import DhcpClient
 from linkspan.store.database import Store
 
 __all__ = ["ContainerIdentity", "Controller", "Sandbox", "SandboxRequest"]
@@ -54,7 +55,13 @@ class Controller:
     """
 
     def __init__(
-        self, store: Store, kernel: Kernel, firewall: Filter, proxy: Proxy, settings: NetworkSettings
+        self,
+        store: Store,
+        kernel: Kernel,
+        firewall: Filter,
+        proxy: Proxy,
+        settings: NetworkSettings,
+        dhcp: Client | None = None,
     ) -> None:
         self.settings = settings
         self._kernel = kernel
@@ -65,7 +72,10 @@ class Controller:
         remote = Remote(Plugins())
         self._networks = Networks(self._registry, kernel, firewall, settings, remote)
         self._reservations = Reservations(self._registry)
-        planner = Planner(self._registry, self._reservations, remote)
+        self.wanted = Wanted(self._registry.by_id, settings)
+        client = dhcp or DhcpClient(directory(settings.exec_root), kernel.in_sandbox)
+        leases = Dhcp(kernel, client, self.wanted)
+        planner = Planner(self._registry, self._reservations, remote, leases)
         self._sandboxes = Sandboxes(self._registry, kernel, firewall, proxy, publisher, settings, planner)
         self._hotplug = Hotplug(self._registry, kernel, firewall, proxy, publisher, settings, planner)
         self._recovery = Recovery(
@@ -79,7 +89,6 @@ class Controller:
             self._networks,
             settings,
         )
-        self.wanted = Wanted(self._registry.by_id, settings)
         self._healing = Healing(self._registry, kernel, firewall, self.wanted, self._networks, self._locks)
         self._audit = Audit(
             kernel,
@@ -90,7 +99,6 @@ class Controller:
             self._locks,
             settings,
         )
-        self.open_names = OpenNames(firewall)
         self.firewall_backend = str(getattr(firewall, "name", "none"))
 
     def _name_now(self, owner: Owner) -> str:
@@ -134,14 +142,12 @@ class Controller:
 
     def create_network(self, spec: NetworkSpec) -> Network:
         """Create a network; raises what `design` raises, or KernelError. Nothing is left after an error."""
-        check_egress(spec, self.settings)
         return self._networks.create(spec)
 
     def remove_network(self, reference: str) -> Network:
         """Remove a network that has no endpoints; raises NotFound, Forbidden, LinkspanError."""
         network = _flat(self._networks.remove, reference)
         self._reservations.forget_network(network.id)
-        self.open_names.forget(network.bridge)
         return network
 
     def network(self, reference: str) -> Network:

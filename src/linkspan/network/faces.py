@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from linkspan.model.network import Endpoint, Network
 from linkspan.model.sandbox import Sandbox
 from linkspan.network import gateway
+from linkspan.network.drivers.lan import is_dhcp
 
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """An endpoint and its network, which is a bridge: the others have no host ports."""
+    """An endpoint and its network, which is a bridge: the others have no host ports, nor has a LAN itself."""
 
     network: Network
     endpoint: Endpoint
@@ -31,7 +32,7 @@ def faces(sandbox: Sandbox, network: Callable[[str], Network]) -> Faces:
         if (endpoint := sandbox.gateway_of(version)) is None:
             continue
         owner = network(endpoint.network_id)
-        if owner.driver == "bridge":
+        if owner.driver == "bridge" and not is_dhcp(owner):
             found[version] = Face(owner, endpoint)
     return found
 

@@ -49,6 +49,7 @@ class Hotplug:
             intent = self._begin(endpoint, undo)
             endpoint = self._planner.attach(endpoint, links, sandbox, undo)
             self._plug(endpoint, undo)
+            self._planner.keep((endpoint,), sandbox.container, undo)
             grown = self._move(sandbox, replace(sandbox, endpoints=(*sandbox.endpoints, endpoint)), undo)
             with self._registry.store.transaction(durable=False):
                 self._registry.put_sandbox(grown)
@@ -153,7 +154,7 @@ class Hotplug:
         rules = [partial(self._firewall.remove, facts)] if facts else []
         links = [partial(self._kernel.remove, parts)] if parts else []
         flows = [partial(self._kernel.flush_conntrack, addresses=own)] if own else []
-        problems = attempt_all(rules)
+        problems = attempt_all([*rules, partial(self._planner.let_go, endpoint)])
         problems += attempt_together(links, flows)
         problems += attempt_all(
             [partial(self._planner.detach, endpoint), partial(self._forget, shrunk, endpoint, intent)]

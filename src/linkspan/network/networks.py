@@ -18,6 +18,7 @@ from linkspan.model.network import Endpoint, Network, NetworkSpec
 from linkspan.network.adapters import Filter, Kernel
 from linkspan.network.config_networks import config_only, from_config
 from linkspan.network.design import check_spec, design, with_defaults, with_families
+from linkspan.network.dhcp import check_dhcp, require_lan
 from linkspan.network.overlaps import refuse_overlaps
 from linkspan.network.parent_options import DRIVERS
 from linkspan.network.parents import with_parent
@@ -109,6 +110,7 @@ class Networks:
         return [*self._registry.networks(), *claimed]
 
     def _make(self, wanted: NetworkSpec, undo: Undo) -> Network:
+        check_dhcp(wanted)
         no_gateway = self._remote.families_without_gateway(wanted)
         pools = self._remote.pools(wanted, no_gateway, undo)
         with self._lock:
@@ -129,6 +131,7 @@ class Networks:
             return with_parent(network, existing, self._kernel)
         if network.driver == "bridge":
             network = self._found(replace(network, mtu=self._kernel.uplink_mtu()))
+            require_lan(network)
             refuse_overlaps(network, self._kernel.ways())
         return network
 

@@ -13,7 +13,9 @@ from linkspan.model.errors import Forbidden
 from linkspan.model.network import Endpoint, EndpointConfig, EndpointRequest, Network, Pool
 from linkspan.model.sandbox import ContainerIdentity, Sandbox, SandboxRequest
 from linkspan.network import names
+from linkspan.network.dhcp import Dhcp, steady_mac
 from linkspan.network.drivers import is_remote
+from linkspan.network.drivers.lan import is_dhcp
 from linkspan.network.faces import ways
 from linkspan.network.options import ENDPOINT_IFNAME, ENDPOINT_MAC, bridge_options
 from linkspan.network.parent_options import DRIVERS, PARENT, parent_options
@@ -38,11 +40,13 @@ def dns_names(container: ContainerIdentity, config: EndpointConfig) -> tuple[str
     return tuple(dict.fromkeys(name for name in wanted if name))
 
 
-def _mac(network: Network, config: EndpointConfig) -> str:
+def _mac(network: Network, config: EndpointConfig, container_id: str) -> str:
     """Return the MAC address of a new endpoint; "" leaves it to a plugin."""
     if network.driver in ("host", "null"):
         return ""
     chosen = _inherited_mac(network) or config.mac or dict(config.driver_opts).get(ENDPOINT_MAC, "")
+    if not chosen and is_dhcp(network):
+        return steady_mac(container_id, network)
     return chosen or ("" if is_remote(network.driver) else names.random_mac())
 
 
@@ -62,10 +66,11 @@ def chosen_name(config: EndpointConfig) -> str:
 class Planner:
     """Reserves what an endpoint needs in the registry."""
 
-    def __init__(self, registry: Registry, reservations: Reservations, remote: Remote) -> None:
+    def __init__(self, registry: Registry, reservations: Reservations, remote: Remote, dhcp: Dhcp) -> None:
         self._registry = registry
         self._reservations = reservations
         self._remote = remote
+        self._dhcp = dhcp
 
     def plan(
         self,
@@ -88,10 +93,13 @@ class Planner:
             container_id=container.id,
             container_name=container.name,
             sandbox=sandbox,
-            mac=_mac(network, request.config),
+            mac=_mac(network, request.config, container.id),
             config=request.config,
         )
         given = self._remote.addresses(network, endpoint, undo)
+        if is_dhcp(network):
+            self._require_room(network)
+            endpoint = self._dhcp.lease(network, endpoint, container.hostname)
         with self._registry.lock:
             self._registry.find(network.id)  # it may have gone meanwhile
             if network.driver not in ("host", "null"):
@@ -122,9 +130,9 @@ class Planner:
             endpoint,
             link=link,
             host_link=names.host_link(self._registry.host_links) if network.driver == "bridge" else "",
-            ipv4=ipv4,
+            ipv4=ipv4 or endpoint.ipv4,
             ipv6=ipv6,
-            gateway4=gateway(network, 4),
+            gateway4=gateway(network, 4) or endpoint.gateway4,
             gateway6=gateway(network, 6),
             link_routed=parented and parent_options(network).routed,
             dns_names=() if is_predefined(network) else dns_names(container, config),
@@ -178,6 +186,20 @@ class Planner:
         if attached != endpoint:
             self._registry.add_member(attached)
         return attached
+
+    def keep(self, endpoints: tuple[Endpoint, ...], container: ContainerIdentity, undo: Undo) -> None:
+        """Have the leases that a DHCP server gave renewed, for endpoints whose links are made."""
+        self._dhcp.keep(endpoints, container.hostname, undo)
+
+    def keep_again(self) -> list[Exception]:
+        """Have what stands renewed after a start of the daemon, and nothing else; returns what failed."""
+        return self._dhcp.recover(self._registry.sandboxes())
+
+    def let_go(self, endpoint: Endpoint) -> None:
+        """Give back what a DHCP server gave an endpoint, before its link goes."""
+        network = self._registry.known(endpoint.network_id)
+        if network is None or is_dhcp(network):
+            self._dhcp.release(endpoint)
 
     def is_foreign(self, endpoint: Endpoint) -> bool:
         """Tell whether a plugin makes the endpoint: then its sandbox must exist before `attach`."""

@@ -75,6 +75,7 @@ class Recovery:
         if self._settings.ip_forward:
             self._kernel.apply((FORWARDING,))
         _tolerating("removing what belongs to nothing", partial(self._sweep, intents))
+        self._sandboxes.keep_leases()
         self._restore_listeners()
         self._free_leases()
         for intent in intents:

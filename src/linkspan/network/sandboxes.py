@@ -70,6 +70,7 @@ class Sandboxes:
             sandbox = self._plan(request, undo)
             intent = self._begin(sandbox, undo)
             self._make_namespace(sandbox, request, undo)
+            self._planner.keep(sandbox.endpoints, sandbox.container, undo)
             undo.push(prepared(sandbox))
             publication = self._publish(sandbox, undo)
             sandbox = replace(sandbox, bindings=publication.bindings)
@@ -183,6 +184,7 @@ class Sandboxes:
         ]
         turn = partial(self._planner.turn, sandbox, sandbox.endpoints, ())
         problems = attempt_all((turn, *filter(None, rules)))
+        problems += attempt_all(partial(self._planner.let_go, endpoint) for endpoint in sandbox.endpoints)
         problems += attempt_together(filter(None, links), [partial(self._flush, sandbox, whole=True)])
         problems += attempt_all(partial(self._planner.detach, endpoint) for endpoint in sandbox.endpoints)
         problems += attempt_all([partial(self.forget, sandbox, intent)])
@@ -205,6 +207,11 @@ class Sandboxes:
         renamed = replace(sandbox, container=container, endpoints=endpoints)
         self._registry.put_sandbox(renamed)
         return renamed
+
+    def keep_leases(self) -> None:
+        """Have the leases of a LAN's DHCP server renewed again; what cannot be is logged."""
+        for problem in self._planner.keep_again():
+            log.error("keeping the lease of a DHCP server: %s", problem)
 
     def abandon(self, sandbox: Sandbox) -> None:
         """Forget a sandbox whose namespace is gone already; plugins are told if they can be reached."""

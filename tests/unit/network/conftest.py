@@ -143,6 +143,9 @@ class FakeKernel:
     def keep_advertised_routes(self) -> None:
         self.kept += 1
 
+    def in_sandbox(self, path: str, function: Callable[[], Any]) -> Any:
+        return function()
+
     def announce(self, announcements: Sequence[Any]) -> None:
         self.announced += announcements
 

@@ -162,7 +162,7 @@ def test_refusals(house):
             InvalidParameter,
             "gateway mode 'isolated' can only be used for an internal network",
         ),
-        (NetworkSpec("x", ipam_driver="dhcp"), InvalidParameter, "could not find plugin dhcp"),
+        (NetworkSpec("x", ipam_driver="nosuch"), InvalidParameter, "could not find plugin nosuch"),
         (
             NetworkSpec("x", options=((BRIDGE + "name", "a-name-far-too-long"),)),
             InvalidParameter,

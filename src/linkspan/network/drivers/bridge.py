@@ -13,7 +13,7 @@ from linkspan.blueprint.parts import Address, Bridge, LinkUp, Part, Sysctl, Veth
 from linkspan.model.addresses import Interface
 from linkspan.model.network import Endpoint, Network, Pool
 from linkspan.network.drivers.attachment import inner_parts
-from linkspan.network.egress import egress_list
+from linkspan.network.drivers.lan import is_dhcp
 from linkspan.network.names import bridge_mac, endpoint_owner, network_owner
 from linkspan.network.options import BridgeOptions, bridge_options
 from linkspan.network.settings import NetworkSettings
@@ -86,9 +86,7 @@ def _pool_facts(
 ) -> Iterator[Fact]:
     version = pool.subnet.version
     mode = options.mode(version)
-    allowed = egress_list(dict(network.options))
-    outward = None if allowed is None else allowed.of_family(version)
-    yield Fence(network.bridge, pool.subnet, network.internal, options.icc, mode, outward)
+    yield Fence(network.bridge, pool.subnet, network.internal, options.icc, mode)
     if not (settings.userland_proxy or network.internal) and mode in ("nat", "nat-unprotected"):
         yield Hairpin(pool.subnet, network.bridge)
     if network.internal or not options.masquerade or mode not in ("nat", "nat-unprotected"):
@@ -123,7 +121,7 @@ def endpoint_parts(network: Network, endpoint: Endpoint, settings: NetworkSettin
 def endpoint_facts(network: Network, endpoint: Endpoint, settings: NetworkSettings) -> tuple[Fact, ...]:
     """Return what the packet filter must know of an endpoint without any published port."""
     options = bridge_options(network)
-    if network.internal or settings.allow_direct_routing:
+    if network.internal or settings.allow_direct_routing or is_dhcp(network):
         return ()
     return tuple(
         DirectAccessDrop(interface.ip, network.bridge, options.trusted)

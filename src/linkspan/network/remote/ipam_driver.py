@@ -17,7 +17,7 @@ from linkspan.network.remote.plugins import IPAM, Plugins
 GATEWAY = "com.docker.network.gateway"
 ADDRESS_TYPE = "RequestAddressType"
 MAC = "com.docker.network.endpoint.macaddress"
-BUILT_IN = ("", "default", "null")
+BUILT_IN = ("", "default", "null", "dhcp")
 
 
 class RemoteIpam:

@@ -10,6 +10,7 @@ from linkspan.model.addresses import Address, Interface
 from linkspan.model.errors import InvalidParameter, NotFound
 from linkspan.model.network import Endpoint, Network, NetworkSpec, Pool, PoolRequest
 from linkspan.network.drivers import is_remote
+from linkspan.network.drivers.lan import DHCP
 from linkspan.network.remote.ipam_driver import BUILT_IN, RemoteIpam
 from linkspan.network.remote.network_driver import RemoteNetworks
 from linkspan.network.remote.plugins import Plugins
@@ -30,11 +31,13 @@ class Remote:
 
         In the families `no_gateway` a gateway is requested only if it was named.
 
-        The null driver gives none: its networks have no addresses of ours.
+        The null driver gives none, nor does dhcp: their networks have no addresses of ours.
         """
         if spec.ipam_driver == "null":
             if spec.driver == "bridge":
                 raise InvalidParameter("ipv4 pool is empty")
+            return ()
+        if spec.ipam_driver == DHCP:
             return ()
         if spec.ipam_driver in BUILT_IN:
             return None
