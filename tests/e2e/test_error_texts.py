@@ -252,6 +252,7 @@ CASES = [
          'invalid value for verbose: x: strconv.ParseBool: parsing "x": invalid syntax', method="GET"),
     Case("an end before the beginning", "/events?since=5&until=1", 400,
          "`since` time .5. cannot be after `until` time .1.", method="GET"),
+    Case("a network with a slash", "/networks/a/b", 404, "network a/b not found", method="GET"),
     Case("a volume with a slash", "/volumes/a/b", 404, "get a/b: no such volume", method="GET"),
     create("unknown capability", 400, 'invalid CapAdd: unknown capability: "CAP_X"',
            HostConfig={"CapAdd": ["X"]}),

@@ -35,10 +35,13 @@ _NONE_DIGEST = "<none>@<none>"
 
 
 def summary_json(image: Image, containers: int, asked: ApiVersion) -> dict[str, Any]:
-    """One row of GET /images/json; older clients get "<none>:<none>" for a nameless image."""
+    """One row of GET /images/json; older clients get "<none>:<none>" for a nameless image.
+
+    `containers` are those made from it; older clients are not told.
+    """
     modern = asked >= (1, 43)
     found = {
-        "Containers": containers if containers else -1,
+        "Containers": containers if has(asked, "containers of listed images") else -1,
         "Created": image.created_at // SECOND,
         "Id": image.id,
         "Labels": image.labels or None,

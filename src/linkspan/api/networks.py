@@ -23,8 +23,8 @@ def routes() -> list[web.RouteDef]:
         web.get("/networks/", _list, allow_head=False),
         web.post("/networks/create", _create),
         web.post("/networks/prune", _prune),
-        web.get("/networks/{id}", _inspect, allow_head=False),
-        web.delete("/networks/{id}", _remove),
+        web.get("/networks/{id:.+}", _inspect, allow_head=False),
+        web.delete("/networks/{id:.+}", _remove),
         web.post("/networks/{id}/connect", _connect),
         web.post("/networks/{id}/disconnect", _disconnect),
     ]

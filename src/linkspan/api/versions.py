@@ -34,6 +34,7 @@ SINCE: dict[str, ApiVersion] = {
     "commits without Expected": (1, 49),
     "info without bridge filters": (1, 50),
     "image config without container fields": (1, 50),
+    "containers of listed images": (1, 51),
     "image without empty fields": (1, 52),
     "no legacy network settings": (1, 52),
     "no mac address of a container": (1, 52),

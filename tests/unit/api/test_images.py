@@ -45,6 +45,8 @@ def test_a_row_of_the_list() -> None:
     row = summary_json(IMAGE, 2, (1, 51))
     assert (row["Id"], row["RepoTags"], row["RepoDigests"]) == ("sha256:1", ["a:1"], [])
     assert (row["Created"], row["Containers"], row["Size"]) == (1704067200, 2, 7)
+    assert summary_json(IMAGE, 0, (1, 51))["Containers"] == 0
+    assert summary_json(IMAGE, 2, (1, 50))["Containers"] == -1
     assert "VirtualSize" not in row and summary_json(IMAGE, 0, (1, 43))["VirtualSize"] == 7
 
 
