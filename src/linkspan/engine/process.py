@@ -11,6 +11,7 @@ from linkspan.engine.files import Files
 from linkspan.engine.mounts import SHALLOW
 from linkspan.engine.option_rules import security_options
 from linkspan.model.container import Container, MountPoint
+from linkspan.runtime import devices
 from linkspan.runtime.process import ContainerProcess, Device, Mount, Resources, Ulimit
 
 PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -172,6 +173,11 @@ def resources(host: Mapping[str, Any]) -> Resources:
         cpuset_mems=host.get("CpusetMems") or "",
         pids_limit=limit("PidsLimit"),
         blkio_weight=limit("BlkioWeight"),
+        rates=tuple(
+            devices.rate(kind, str(entry.get("Path")), int(entry.get("Rate") or 0))
+            for kind in ("ReadBps", "WriteBps", "ReadIOps", "WriteIOps")
+            for entry in host.get(f"BlkioDevice{kind}") or ()
+        ),
     )
 
 

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from linkspan.model.errors import InvalidParameter
 from linkspan.runtime.failures import RuntimeFailure
-from linkspan.runtime.process import Device
+from linkspan.runtime.process import Device, Rate
 
 # Source: containerd pkg/oci HostDevices.
 _SKIPPED = {"pts", "shm", "fd", "mqueue", ".lxc", ".lxd-mounts", ".udev", "console"}
@@ -42,6 +43,15 @@ def look_up(devices: Iterable[Device]) -> tuple[DeviceNode, ...]:
 def host_devices(directory: Path = Path("/dev")) -> tuple[DeviceNode, ...]:
     """Return every device of the host, for privileged containers."""
     return tuple(_walk(directory, str(directory), "rwm"))
+
+
+def rate(kind: str, path: str, value: int) -> Rate:
+    """Return how fast a device of the host may be used; raises InvalidParameter for one that is not there."""
+    try:
+        number = Path(path).stat().st_rdev
+    except OSError as error:
+        raise InvalidParameter(f"error gathering device information of {path}: {error.strerror}") from error
+    return Rate(kind, os.major(number), os.minor(number), value)
 
 
 def _nodes(device: Device) -> list[DeviceNode]:

@@ -9,6 +9,7 @@ from linkspan.model.errors import InvalidParameter
 from linkspan.runtime.process import Resources
 
 _PERIOD = 100_000
+_THROTTLES = {"ReadBps": "ReadBps", "WriteBps": "WriteBps", "ReadIOps": "ReadIOPS", "WriteIOps": "WriteIOPS"}
 # What every container may touch: making any node, the standard nodes, consoles and pseudo-terminals.
 _DEVICE_RULES = (
     "c *:* m",
@@ -34,9 +35,17 @@ def section(resources: Resources, swap_accounting: bool = True) -> dict[str, Any
         "memory": _memory(resources, swap_accounting),
         "cpu": _cpu(resources),
         "pids": {"limit": resources.pids_limit} if resources.pids_limit else {},
-        "blockIO": {"weight": resources.blkio_weight} if resources.blkio_weight else {},
+        "blockIO": _block_io(resources),
     }
     return {name: part for name, part in parts.items() if part}
+
+
+def _block_io(resources: Resources) -> dict[str, Any]:
+    found: dict[str, Any] = {"weight": resources.blkio_weight} if resources.blkio_weight else {}
+    for rate in resources.rates:
+        entry = {"major": rate.major, "minor": rate.minor, "rate": rate.value}
+        found.setdefault(f"throttle{_THROTTLES[rate.kind]}Device", []).append(entry)
+    return found
 
 
 def device_rules(privileged: bool, rules: Iterable[str] = ()) -> list[dict[str, Any]]:

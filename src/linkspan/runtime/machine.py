@@ -29,11 +29,10 @@ class Abilities:
 
 def abilities(cgroup_root: Path, cgroup_v2: bool) -> Abilities:
     """Return what limits can be set; `cgroup_root` is where the hierarchies are mounted."""
-    weights = ("blkio/blkio.weight", "blkio/blkio.bfq.weight")
     return Abilities(
         processors=_online("cpu") or frozenset(os.sched_getaffinity(0)),
         nodes=_online("node") or frozenset({0}),
-        weighs_block_io=cgroup_v2 or any((cgroup_root / name).exists() for name in weights),
+        weighs_block_io=cgroup_v2 or (cgroup_root / "blkio/blkio.weight").exists(),
         recursive_read_only=_kernel() >= (5, 12),
         cgroup_namespaces=cgroup_v2,
     )

@@ -50,6 +50,18 @@ class Device:
 
 
 @dataclass(frozen=True, slots=True)
+class Rate:
+    """How fast a block device may be used: `kind` is ReadBps, WriteBps (bytes), ReadIOps or WriteIOps, each
+    per second.
+    """
+
+    kind: str
+    major: int
+    minor: int
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
 class Resources:
     """Limits of a container's cgroup; None (or an empty text) means "not set".
 
@@ -70,6 +82,7 @@ class Resources:
     cpuset_mems: str = ""
     pids_limit: int | None = None
     blkio_weight: int | None = None
+    rates: tuple[Rate, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

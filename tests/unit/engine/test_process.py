@@ -11,7 +11,7 @@ from linkspan.engine.configuration import complete_config, complete_host_config
 from linkspan.engine.files import Files
 from linkspan.engine.process import PATH, Place, container_process, environment, resources
 from linkspan.model.container import Container, MountPoint
-from linkspan.runtime.process import ContainerProcess, Device, Ulimit
+from linkspan.runtime.process import ContainerProcess, Device, Rate, Ulimit
 
 FILES = Files(Path("/c/hosts"), Path("/c/hostname"), Path("/c/resolv.conf"))
 
@@ -102,6 +102,11 @@ def test_devices_and_ulimits() -> None:
 def test_shared_namespaces() -> None:
     found = process(host={"IpcMode": "container:x", "PidMode": "host"}, ipc="/proc/1/ns/ipc", shm="/shm")
     assert (found.ipc, found.pid, found.shm_path) == ("/proc/1/ns/ipc", "host", "/shm")
+
+
+def test_rates_of_devices() -> None:
+    entries = {"BlkioDeviceWriteIOps": [{"Path": "/dev/null", "Rate": 7}], "BlkioDeviceReadBps": []}
+    assert resources(complete_host_config(entries)).rates == (Rate("WriteIOps", 1, 3, 7),)
 
 
 def test_limits_that_are_zero_are_none() -> None:

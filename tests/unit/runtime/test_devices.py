@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from linkspan.runtime.devices import DeviceNode, host_devices, look_up
+from linkspan.model.errors import InvalidParameter
+from linkspan.runtime.devices import DeviceNode, host_devices, look_up, rate
 from linkspan.runtime.failures import RuntimeFailure
-from linkspan.runtime.process import Device
+from linkspan.runtime.process import Device, Rate
 
 
 def test_a_node_is_looked_up():
@@ -34,3 +35,9 @@ def test_a_privileged_container_sees_the_host_s():
     paths = {node.path for node in host_devices()}
     assert "/dev/null" in paths
     assert not any(path.startswith(("/dev/pts", "/dev/shm")) for path in paths)
+
+
+def test_the_rate_of_a_device_is_told_by_its_number():
+    assert rate("ReadBps", "/dev/null", 5) == Rate("ReadBps", 1, 3, 5)
+    with pytest.raises(InvalidParameter, match=r"^error gathering device information of /dev/nowhere"):
+        rate("ReadBps", "/dev/nowhere", 5)

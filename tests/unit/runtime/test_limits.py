@@ -4,7 +4,7 @@ import pytest
 
 from linkspan.model.errors import InvalidParameter
 from linkspan.runtime import limits
-from linkspan.runtime.process import Resources
+from linkspan.runtime.process import Rate, Resources
 
 MIB = 1 << 20
 
@@ -43,3 +43,18 @@ def test_device_rules():
     assert rules[-1] == {"allow": True, "type": "b", "access": "rw", "major": 8}
     with pytest.raises(InvalidParameter, match="invalid device cgroup rule format: 'nonsense'"):
         limits.device_rules(False, ("nonsense",))
+
+
+def test_rates_of_block_devices():
+    given = Resources(
+        rates=(Rate("ReadBps", 8, 0, 1000), Rate("ReadBps", 8, 16, 5), Rate("WriteIOps", 8, 0, 7))
+    )
+    assert limits.section(given) == {
+        "blockIO": {
+            "throttleReadBpsDevice": [
+                {"major": 8, "minor": 0, "rate": 1000},
+                {"major": 8, "minor": 16, "rate": 5},
+            ],
+            "throttleWriteIOPSDevice": [{"major": 8, "minor": 0, "rate": 7}],
+        }
+    }
