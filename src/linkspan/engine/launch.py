@@ -17,6 +17,7 @@ from linkspan.engine.joining import sandbox_request
 from linkspan.engine.links import legacy_links
 from linkspan.engine.process import Place, container_process
 from linkspan.engine.registry import Managed, Outcome
+from linkspan.engine.sharing import shared_namespace
 from linkspan.engine.storage import Storage
 from linkspan.model.container import Container, Health
 from linkspan.model.errors import Conflict, LinkspanError, NotFound
@@ -47,11 +48,15 @@ class Launched:
 
 @dataclass(frozen=True, slots=True)
 class Mounted:
-    """The root file system of a container, and its mounts: where their sources are, and which are trees."""
+    """The root file system of a container, and its mounts: where their sources are, and which are trees.
+
+    `restoring`: it is the restart policy that starts it.
+    """
 
     rootfs: Path
     sources: Mapping[str, str]
     trees: frozenset[str]
+    restoring: bool
 
 
 class Launcher:
@@ -61,11 +66,13 @@ class Launcher:
         self._house = house
         self._storage = storage
 
-    async def launch(self, managed: Managed) -> None:
+    async def launch(self, managed: Managed, restoring: bool = False) -> None:
         """Start the container's process, record it and tell; raises LinkspanError, leaving nothing behind."""
         house = self._house
         try:
-            launched = await house.run_networked(managed.container, self._assemble, managed.container)
+            launched = await house.run_networked(
+                managed.container, self._assemble, managed.container, restoring
+            )
         except Exception as error:
             failure = explain(error, managed.container)
             await self._record_failure(managed, failure)
@@ -117,7 +124,7 @@ class Launcher:
         await self._house.registry.save(managed)
         managed.tell_failed_start(Outcome(failure.code, str(failure.error)))
 
-    def _assemble(self, container: Container) -> Launched:
+    def _assemble(self, container: Container, restoring: bool) -> Launched:
         """Do all that blocks, undoing what was done when a step fails."""
         house = self._house
         with ExitStack() as undo:
@@ -126,7 +133,7 @@ class Launcher:
             sources = self._storage.parts(container, house.parts(container.id))
             rootfs = house.overlay.mount(container.id)
             undo.callback(_quietly, partial(house.overlay.unmount, container.id))
-            mounted = Mounted(rootfs, sources, self._trees(container, sources))
+            mounted = Mounted(rootfs, sources, self._trees(container, sources), restoring)
             sandbox, creation = self._networked(container, mounted, undo)
             created = creation.finish()
             undo.callback(_quietly, partial(house.runtime.delete, container.id, force=True))
@@ -156,7 +163,12 @@ class Launcher:
             return None, self._house.runtime.begin(container_process(container, place))
         house = self._house
         links = legacy_links(container, house.registry, house.network)
-        request = replace(sandbox_request(container), links=tuple(link.id for link in links))
+        request = replace(
+            sandbox_request(container),
+            links=tuple(link.id for link in links),
+            namespace=shared_namespace(house, container.id),
+            restoring=mounted.restoring,
+        )
         begin = partial(self._begin, container, mounted)
         beside = Beside(house.naming, container, house.files(container.id), begin)
         sandbox = house.network.join(request, beside)

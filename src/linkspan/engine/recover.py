@@ -40,8 +40,10 @@ class Recovery:
         down = [managed for managed in found if not await self._adopt(managed)]
         await asyncio.gather(*(self._settled(managed) for managed in down))
         await self._house.workers.run(self._sweep)
+        starting: dict[str, asyncio.Task[None]] = {}
         for managed in self._in_order(down):
-            self._house.workers.spawn(self._start(managed))
+            before = starting.get(managed.container.network_mode.partition("container:")[2])
+            starting[managed.id] = self._house.workers.spawn(self._start(managed, before))
 
     async def _adopt(self, managed: Managed) -> bool:
         """Take over a container whose process lives; one that never was recorded as running is ended."""
@@ -128,12 +130,15 @@ class Recovery:
             container.state.started_at != NEVER,
         )
 
-    async def _start(self, managed: Managed) -> None:
+    async def _start(self, managed: Managed, before: asyncio.Task[None] | None) -> None:
+        """Start a container, after the one whose network it shares."""
+        if before is not None:
+            await asyncio.wait([before])
         async with managed.lock:
             if managed.gone or managed.state.running:
                 return
             try:
-                await self._supervisor.start(managed)
+                await self._supervisor.start(managed, restoring=True)
             except LinkspanError as error:
                 log.error("starting %s: %s", managed.container.name, error)
 

@@ -34,10 +34,13 @@ class Supervisor:
         self._health = health
         self.stopping = False
 
-    async def start(self, managed: Managed) -> None:
-        """Start and watch; the caller holds the lock. A failed start with --rm removes the container."""
+    async def start(self, managed: Managed, restoring: bool = False) -> None:
+        """Start and watch; the caller holds the lock. A failed start with --rm removes the container.
+
+        `restoring`: by the restart policy; a host address to publish on may be missing then.
+        """
         try:
-            await self._launcher.launch(managed)
+            await self._launcher.launch(managed, restoring)
         except LinkspanError:
             if managed.container.auto_remove:
                 await self._removal.finish(managed, volumes=True)
@@ -61,7 +64,7 @@ class Supervisor:
 
     async def take_down(self, managed: Managed) -> None:
         """Clean up behind a process that has ended, and tell the networks that it was on."""
-        sandbox = self._house.network.sandbox(managed.id)
+        sandbox = await self._house.workers.run(self._house.network.sandbox, managed.id)
         await self.clean_up(managed)
         for endpoint in sandbox.endpoints if sandbox else ():
             self._house.tell_network(managed.container, "disconnect", endpoint.network_id)
@@ -136,7 +139,7 @@ class Supervisor:
                 return
             managed.restart = None
             try:
-                await self.start(managed)
+                await self.start(managed, restoring=True)
             except LinkspanError as error:
                 log.warning("restarting %s: %s", managed.container.name, error)
                 managed.tell_exit(Outcome(managed.state.exit_code, str(error)))

@@ -95,15 +95,18 @@ class HostKernel:
         with self._borrowed(self._idle, Netlink) as netlink:
             links.delete(netlink, names)
 
-    def create_sandbox(self, path: Path) -> None:
-        """Make a network namespace mounted at `path`, with lo up.
+    def create_sandbox(self, path: Path, source: str = "") -> None:
+        """Make a network namespace mounted at `path`, with lo up, or mount the one at `source` there.
+
+        If there is none at `source` any more, a new one is made.
 
         Raises KernelError, EEXIST when one is mounted there; a mere file, left over by a crash, is replaced.
         """
         with apply.explained(f"making the network namespace {path}"):
             if path.exists() and not namespaces.is_mounted(path):
                 path.unlink()
-            self._visitor.create(path, _lo_up)
+            if not (source and namespaces.keep(path, source)):
+                self._visitor.create(path, _lo_up)
 
     def remove_sandbox(self, path: Path) -> None:
         """Let the namespace at `path` go; missing is fine. Raises KernelError.

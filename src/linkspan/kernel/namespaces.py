@@ -93,6 +93,23 @@ def _create(path: Path, function: Callable[[], T]) -> T:
         raise
 
 
+def keep(path: Path, source: str) -> bool:
+    """Mount the namespace at `source` (/proc/PID/ns/net, say) at `path`; False when there is none any more.
+
+    Raises FileExistsError when there is one at `path`; nothing is left after an error.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444))
+    try:
+        _check(_libc.mount(source.encode(), os.fsencode(path), None, _MS_BIND, None), str(path))
+    except BaseException as error:
+        remove(path)
+        if isinstance(error, FileNotFoundError):
+            return False
+        raise
+    return True
+
+
 def is_mounted(path: Path) -> bool:
     """Tell whether a namespace is mounted at `path` (an empty file there is a leftover)."""
     try:

@@ -25,7 +25,9 @@ class SandboxRequest:
 
     `mode` is "bridge", "host", "none" or the name of a network; without `endpoints` it stands for one on the
     network of that name. `links` are the ids of the containers that it is linked to on the default bridge,
-    `exposed` the (protocol, port) pairs that those linked to it may use.
+    `exposed` the (protocol, port) pairs that those linked to it may use. `namespace` is the path of a namespace
+    that others live in already ("": a new one is made). `restoring`: nobody is waiting who could be told, so
+    ports are published on host addresses that do not exist yet, too.
     """
 
     container: ContainerIdentity
@@ -35,6 +37,8 @@ class SandboxRequest:
     sysctls: Pairs = ()
     links: tuple[str, ...] = ()
     exposed: tuple[tuple[str, int], ...] = ()
+    namespace: str = ""
+    restoring: bool = False
 
 
 @dataclass(frozen=True, slots=True)

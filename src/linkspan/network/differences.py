@@ -106,7 +106,7 @@ class Differences:
             yield Difference(f"host socket {shown} of {name}", False, partial(self._listen, missing))
 
     def _listen(self, listeners: list[Listener]) -> None:
-        self._proxy.serve(self._proxy.reserve(listeners))
+        self._proxy.serve(self._proxy.reserve(listeners, absent=True))
 
     def leases(self) -> Iterator[Difference]:
         """Yield addresses that are leased to no endpoint (a request was interrupted)."""

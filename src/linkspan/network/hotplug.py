@@ -116,7 +116,7 @@ class Hotplug:
             undo.push(self._firewall.add, facts)
         if listeners:
             self._proxy.close(listeners)
-            undo.push(lambda: self._proxy.serve(self._proxy.reserve(listeners)))
+            undo.push(lambda: self._proxy.serve(self._proxy.reserve(listeners, absent=True)))
         self._publisher.free(sandbox.bindings)
         undo.push(self._publisher.hold, sandbox)
 

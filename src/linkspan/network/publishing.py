@@ -95,10 +95,12 @@ class Publisher:
         requests: Sequence[PublishRequest],
         undo: Undo,
         former: Sequence[PortBinding] = (),
+        absent: bool = False,
     ) -> Publication:
         """Bind the host ports of `requests` so that they let nothing in; all or nothing.
 
-        `former` are bindings that the sandbox had before: a port that was chosen stays what it was. Raises
+        `former` are bindings that the sandbox had before: a port that was chosen stays what it was. With
+        `absent` host addresses may be ones that the host does not have yet. Raises
         LinkspanError with Docker's texts, followed by who has the port; what was claimed is given back by
         `undo`. Without `faces` there is nothing to publish on.
         """
@@ -113,7 +115,7 @@ class Publisher:
             bindings = collapse(binding for claim in claims for binding in claim.bindings())
             wanted = face_listeners(faces, bindings)
             try:
-                reservation = self._proxy.reserve(wanted)
+                reservation = self._proxy.reserve(wanted, absent)
             except AddressInUse as error:
                 self._choose_again(claims, error)
             else:

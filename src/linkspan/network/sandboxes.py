@@ -72,7 +72,7 @@ class Sandboxes:
             self._make_namespace(sandbox, request, undo)
             self._planner.keep(sandbox.endpoints, sandbox.container, undo)
             undo.push(prepared(sandbox))
-            publication = self._publish(sandbox, undo)
+            publication = self._publish(sandbox, request, undo)
             sandbox = replace(sandbox, bindings=publication.bindings)
             self._open(sandbox, publication, undo)
             self._planner.turn(sandbox, (), sandbox.endpoints, undo)
@@ -90,7 +90,7 @@ class Sandboxes:
             for wish in endpoint_requests(request)
         )
         if any(self._planner.is_foreign(endpoint) for endpoint in endpoints):
-            self._create_namespace(key, undo)
+            self._create_namespace(key, request, undo)
             endpoints = tuple(self._planner.attach(e, links, request, undo) for e in endpoints)
         first, six = gateways(endpoints)
         return Sandbox(
@@ -122,12 +122,13 @@ class Sandboxes:
                 self._planner.erase_leases(endpoint)
             self._registry.store.finish(intent)
 
-    def _publish(self, sandbox: Sandbox, undo: Undo) -> Publication:
+    def _publish(self, sandbox: Sandbox, request: SandboxRequest, undo: Undo) -> Publication:
         endpoint = sandbox.gateway_endpoint
         if endpoint is None or not sandbox.publish:
             return NO_PORTS
         try:
-            return self._publisher.open(faces(sandbox, self._registry.by_id), sandbox.publish, undo)
+            sides = faces(sandbox, self._registry.by_id)
+            return self._publisher.open(sides, sandbox.publish, undo, absent=request.restoring)
         except (LinkspanError, OSError) as error:
             raise external_connectivity(endpoint, error) from error
 
@@ -135,7 +136,7 @@ class Sandboxes:
         if not sandbox.key:
             return
         if not any(self._planner.is_foreign(endpoint) for endpoint in sandbox.endpoints):
-            self._create_namespace(sandbox.key, undo)
+            self._create_namespace(sandbox.key, request, undo)
         parts = self._wanted.sandbox_parts(sandbox)
         sysctls: tuple[Part, ...] = tuple(
             Sysctl(key, value, sandbox.key) for key, value in request.sysctls if key.startswith("net.")
@@ -144,8 +145,8 @@ class Sandboxes:
         undo.push(self._kernel.detach_links, parts)
         self._kernel.announce(self._wanted.announcements(sandbox.endpoints))
 
-    def _create_namespace(self, key: str, undo: Undo) -> None:
-        self._kernel.create_sandbox(Path(key))
+    def _create_namespace(self, key: str, request: SandboxRequest, undo: Undo) -> None:
+        self._kernel.create_sandbox(Path(key), request.namespace)
         undo.push(self._kernel.remove_sandbox, Path(key))
 
     def _open(self, sandbox: Sandbox, publication: Publication, undo: Undo) -> None:

@@ -66,7 +66,7 @@ class FakeKernel:
         self.kept = 0
         self.kinds = {"macvlan", "ipvlan", "vlan"}
 
-    def create_sandbox(self, path: Path) -> None:
+    def create_sandbox(self, path: Path, source: str = "") -> None:
         self.faults.call("create_sandbox")
         if path in self.sandboxes:
             raise KernelError(f"creating {path}", 17, "File exists")
@@ -203,7 +203,7 @@ class FakeProxy:
         self.reserved: list[tuple[Listener, ...]] = []
         self.served: set[Listener] = set()
 
-    def reserve(self, listeners: Sequence[Listener]) -> tuple[Listener, ...]:
+    def reserve(self, listeners: Sequence[Listener], absent: bool = False) -> tuple[Listener, ...]:
         self.faults.call("reserve")
         for listener in listeners:
             for port in range(listener.host_port, listener.host_port + listener.count):

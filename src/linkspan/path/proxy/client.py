@@ -44,12 +44,14 @@ class ProxyClient:
         self._connection: socket.socket | None = None
         self._child = 0
 
-    def reserve(self, listeners: Sequence[Listener]) -> Reservation:
+    def reserve(self, listeners: Sequence[Listener], absent: bool = False) -> Reservation:
         """Bind every port of `listeners` in the calling thread's netns, or none; nothing is accepted yet.
+
+        With `absent`, addresses that the host does not have (yet) are bound as well.
 
         Raises AddressInUse for a port that another program has, OSError (its text names the port) for others.
         """
-        return sockets.reserve(listeners, hold_only=not self._userland_proxy)
+        return sockets.reserve(listeners, not self._userland_proxy, absent)
 
     def serve(self, reservation: Reservation) -> None:
         """Let packets in and hand the sockets over to the process; the caller's copies are closed.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import array
 import contextlib
 import errno
+import logging
 import resource
 import socket
 import struct
@@ -17,10 +18,13 @@ from linkspan.model.addresses import Address
 from linkspan.model.errors import LinkspanError
 from linkspan.path.proxy.limits import raise_descriptor_limit
 
+log = logging.getLogger(__name__)
+
 IPPROTO_SCTP = 132
 SO_ATTACH_FILTER = 26  # include/uapi/asm-generic/socket.h
 SO_DETACH_FILTER = 27
 SO_RCVBUFFORCE = 33
+IP_FREEBIND = 15  # include/uapi/linux/in.h
 IP_PKTINFO = 8  # include/uapi/linux/in.h; the socket module has no name for it
 BACKLOG = 4096
 QUEUE = 1 << 20  # bytes of datagrams that may wait while others are served
@@ -86,16 +90,18 @@ class Reservation:
         self.sockets = []
 
 
-def reserve(listeners: Sequence[Listener], hold_only: bool = False) -> Reservation:
+def reserve(listeners: Sequence[Listener], hold_only: bool = False, absent: bool = False) -> Reservation:
     """Bind every port of `listeners` in the calling thread's network namespace, or none.
 
-    With `hold_only` the sockets only keep others off the ports (see `_hold`). Raises AddressInUse, or OSError
-    that names the port (no such address, no permission, no SCTP in this kernel, too many open files).
+    With `hold_only` the sockets only keep others off the ports (see `_hold`). With `absent` an address that
+    the host does not have is bound all the same, logged, and works once it is there (IP_FREEBIND).
+
+    Raises AddressInUse, or OSError that names the port (no such address, no permission, no SCTP in this kernel, too many open files).
     """
     reservation = Reservation(tuple(listeners), hold_only)
     try:
         for listener, port in _ports(listeners):
-            reservation.sockets.append(_bound(listener, port, hold_only))
+            reservation.sockets.append(_bound(listener, port, hold_only, absent))
     except BaseException:
         reservation.close()
         raise
@@ -108,16 +114,16 @@ def _ports(listeners: Sequence[Listener]) -> Iterator[tuple[Listener, int]]:
             yield listener, port
 
 
-def _bound(listener: Listener, port: int, hold_only: bool) -> socket.socket:
+def _bound(listener: Listener, port: int, hold_only: bool, absent: bool) -> socket.socket:
     with _explained(listener, port):
         try:
-            return _bind(listener, port, hold_only)
+            return _bind(listener, port, hold_only, absent)
         except OSError as error:
             # The limit is raised only when it is met: what this process starts inherits it.
             before = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
             if error.errno != errno.EMFILE or raise_descriptor_limit() <= before:
                 raise
-            return _bind(listener, port, hold_only)
+            return _bind(listener, port, hold_only, absent)
 
 
 class _explained:
@@ -150,7 +156,7 @@ def _refusal(listener: Listener, port: int, error: OSError) -> str:
     return text
 
 
-def _bind(listener: Listener, port: int, hold_only: bool) -> socket.socket:
+def _bind(listener: Listener, port: int, hold_only: bool, absent: bool) -> socket.socket:
     family = socket.AF_INET6 if listener.host_address.version == 6 else socket.AF_INET
     kind, protocol = KINDS[listener.protocol]
     made = socket.socket(family, kind, protocol)
@@ -160,7 +166,12 @@ def _bind(listener: Listener, port: int, hold_only: bool) -> socket.socket:
         if family == socket.AF_INET6:
             made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         _prepare(made, listener)
-        made.bind((_text(listener.host_address), port))
+        try:
+            made.bind((_text(listener.host_address), port))
+        except OSError as error:
+            if not absent or error.errno != errno.EADDRNOTAVAIL:
+                raise
+            _bind_ahead(made, listener, port)
         if hold_only and kind == STREAM:
             made.listen(BACKLOG)
             _hold(made)
@@ -168,6 +179,17 @@ def _bind(listener: Listener, port: int, hold_only: bool) -> socket.socket:
         made.close()
         raise
     return made
+
+
+def _bind_ahead(made: socket.socket, listener: Listener, port: int) -> None:
+    """Bind to an address that the host has not got; it works from the moment when it has."""
+    made.setsockopt(socket.IPPROTO_IP, IP_FREEBIND, 1)  # IPv6 sockets obey it, too
+    made.bind((_text(listener.host_address), port))
+    log.warning(
+        "this host has no address %s: %s is published as soon as it has",
+        listener.host_address,
+        described(listener, port),
+    )
 
 
 @lru_cache(256)
