@@ -105,6 +105,40 @@ def test_without_a_parent_containers_have_only_each_other(stage):
     assert "dm-" not in stage.host("ip", "-o", "link").out
 
 
+def test_several_subnets_of_one_family(stage):
+    """`--ip` says which one a container is in. The docker command sends them in any order."""
+    stage.docker(
+        *("network", "create", "-d", "macvlan", "-o", "parent=eth0"),
+        *("--subnet", "10.0.0.128/30", "--subnet", "10.93.0.0/24", "--gateway", "10.93.0.9"),
+        "lan",
+    )
+    stage.lab.run("lan", "ip", "addr", "add", "10.93.0.9/24", "dev", "eth0")
+    try:
+        stage.sleeper("first", "--network", "lan", "--ip", "10.0.0.130")
+        stage.sleeper("next", "--network", "lan")
+        stage.web("chosen", "--network", "lan", "--ip", "10.93.0.77")
+        shown = {
+            name: (found["IPAddress"], found["IPPrefixLen"], found["Gateway"])
+            for name in ("first", "next", "chosen")
+            for found in [stage.inspect(name)["NetworkSettings"]["Networks"]["lan"]]
+        }
+        assert shown == {
+            "first": ("10.0.0.130", 30, "10.0.0.129"),
+            "next": ("10.93.0.1", 24, "10.93.0.9"),
+            "chosen": ("10.93.0.77", 24, "10.93.0.9"),
+        }
+        assert stage.get("lan", "http://10.93.0.77/cgi-bin/ip") == "10.93.0.9"
+        assert reaches(stage, "next", "10.0.0.9"), "by its own gateway"
+        stage.lab.kill_daemon()
+        stage.lab.daemon()
+        taken = stage.fails("run", "--network", "lan", "--ip", "10.93.0.77", "busybox", "true")
+        assert "Address already in use (by container chosen)" in taken.both
+        outside = stage.fails("run", "--network", "lan", "--ip", "10.94.0.7", "busybox", "true")
+        assert "no configured subnet contains IP address 10.94.0.7" in outside.both
+    finally:
+        stage.lab.run("lan", "ip", "addr", "del", "10.93.0.9/24", "dev", "eth0")
+
+
 def test_a_macvlan_network_beside_a_bridge_network(stage):
     create(stage, "lan")
     stage.docker("network", "create", "back")

@@ -1,4 +1,4 @@
-"""Leases: which addresses of one pool are given out, and which one is next.
+"""Leases: which addresses of a network's pools of one family are given out, and which one is next.
 
 As Docker's allocator on a local network: the lowest free address of the ip-range (or the subnet), so that a
 freed address is given again before a new one.
@@ -17,38 +17,50 @@ from linkspan.model.network import Pool
 class Leases:
     """The addresses of one pool: its reservations for good, and what is leased for now.
 
+    `further` are other pools of the same network and family (macvlan may have several): when one is full the
+    next one goes on. They do not overlap.
+
     `claims` says who wants an address for good, the first one to ask in front: dynamic allocation passes over
     it. Not thread-safe; finding the next address costs a constant amount of work on average.
     """
 
     def __init__(
-        self, pool: Pool, leased: Iterable[Address] = (), claims: dict[int, list[str]] | None = None
+        self,
+        pool: Pool,
+        leased: Iterable[Address] = (),
+        claims: dict[int, list[str]] | None = None,
+        further: tuple[Pool, ...] = (),
     ) -> None:
-        self.pool = pool
+        self.pools = (pool, *further)
         self.claims = {} if claims is None else claims
-        self._reserved = frozenset(int(address) for address in reserved(pool))
-        self._leased = {int(address) for address in leased if address in pool.subnet}
-        self._first, self._last = bounds(pool.ip_range or pool.subnet)
-        self._next = self._first
+        self._version = pool.subnet.version
+        self._reserved = frozenset(int(address) for each in self.pools for address in reserved(each))
+        self._leased = {int(address) for address in leased if self._pool_of(address) is not None}
+        self._bounds = [bounds(each.ip_range or each.subnet) for each in self.pools]
+        self._next = [first for first, _ in self._bounds]
+
+    def _pool_of(self, address: Address) -> Pool | None:
+        return next((pool for pool in self.pools if address in pool.subnet), None)
 
     def take_next(self) -> Address:
         """Lease the lowest free address; raises Unavailable with Docker's text when there is none."""
-        number = self._next
-        while number <= self._last and not self._is_free(number):
-            number += 1
-        if number > self._last:
-            self._next = number
-            raise Unavailable("no available addresses on this pool")
-        self._leased.add(number)
-        self._next = number + 1
-        return _address(self.pool.subnet, number)
+        for index, (_, last) in enumerate(self._bounds):
+            number = self._next[index]
+            while number <= last and not self._is_free(number):
+                number += 1
+            self._next[index] = number
+            if number <= last:
+                self._next[index] = number + 1
+                self._leased.add(number)
+                return _address(self._version, number)
+        raise Unavailable("no available addresses on this pool")
 
     def _is_free(self, number: int) -> bool:
         return number not in self._leased and number not in self._reserved and number not in self.claims
 
     def take(self, address: Address, owner: str = "") -> Address:
-        """Lease one address, anywhere in the subnet, to `owner`; raises InvalidParameter or Forbidden."""
-        if address not in self.pool.subnet:
+        """Lease one address, anywhere in a subnet, to `owner`; raises InvalidParameter or Forbidden."""
+        if self._pool_of(address) is None:
             raise InvalidParameter("requested address is out of range")
         taken = int(address) in self._leased or int(address) in self._reserved
         if taken or self.claimant(address) not in ("", owner):
@@ -62,8 +74,9 @@ class Leases:
         self._look_again(int(address))
 
     def _look_again(self, number: int) -> None:
-        if self._first <= number < self._next:
-            self._next = number
+        for index, (first, _) in enumerate(self._bounds):
+            if first <= number < self._next[index]:
+                self._next[index] = number
 
     def claim(self, address: Address, owner: str) -> None:
         """Keep an address for `owner`, behind those who have claimed it before."""
@@ -84,17 +97,19 @@ class Leases:
 
     def leased(self) -> list[Address]:
         """Return what is leased, lowest first."""
-        return [_address(self.pool.subnet, number) for number in sorted(self._leased)]
+        return [_address(self._version, number) for number in sorted(self._leased)]
 
-    def available(self) -> int:
-        """Return how many addresses are left for dynamic allocation."""
+    def available(self, pool: Pool | None = None) -> int:
+        """Return how many addresses are left for dynamic allocation, in one pool or in all of them."""
+        if pool is None:
+            return sum(map(self.available, self.pools))
+        first, last = bounds(pool.ip_range or pool.subnet)
         taken = self._leased | self._reserved | set(self.claims)
-        inside = {number for number in taken if self._first <= number <= self._last}
-        return self._last - self._first + 1 - len(inside)
+        return last - first + 1 - sum(first <= number <= last for number in taken)
 
 
-def _address(subnet: Subnet, number: int) -> Address:
-    return IPv4Address(number) if subnet.version == 4 else IPv6Address(number)
+def _address(version: int, number: int) -> Address:
+    return IPv4Address(number) if version == 4 else IPv6Address(number)
 
 
 def bounds(subnet: Subnet) -> tuple[int, int]:

@@ -94,8 +94,12 @@ class Network:
         return dict(self.options).get(key, default)
 
     def pool(self, version: int) -> Pool | None:
-        """Return the pool of one address family (4 or 6), if the network has one."""
+        """Return the first pool of one address family (4 or 6), if the network has one."""
         return next((pool for pool in self.pools if pool.subnet.version == version), None)
+
+    def pool_of(self, address: Address) -> Pool | None:
+        """Return the pool that an address is in."""
+        return next((pool for pool in self.pools if address in pool.subnet), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from linkspan.model.network import Network, NetworkSpec, Pool, PoolRequest
 from linkspan.model.timestamps import rfc3339
 from linkspan.network import names
 from linkspan.network.options import BRIDGE, ENABLE_FAMILY, NO, YES, bridge_options
+from linkspan.network.parent_options import DRIVERS
 from linkspan.network.predefined import NAMES
 
 LINK_NAME_LIMIT = 15
@@ -41,7 +42,7 @@ def check_spec(spec: NetworkSpec, existing: Iterable[Network]) -> None:
         raise InvalidParameter("IPv4 or IPv6 must be enabled")
     validate_pools(spec)
     for version in (4, 6):
-        if len(_of_family(spec, version)) > 1:
+        if len(_of_family(spec, version)) > 1 and spec.driver not in DRIVERS:
             raise Forbidden(f"{spec.driver} driver doesn't support multiple subnets")
 
 
@@ -103,7 +104,7 @@ def design(
     if chosen is None:
         chosen = tuple(
             _pool(
-                _wish(spec, version),
+                wish,
                 version,
                 others,
                 list(in_use),
@@ -112,7 +113,9 @@ def design(
             )
             for version, enabled in ((4, spec.enable_ipv4), (6, spec.enable_ipv6))
             if enabled
+            for wish in _of_family(spec, version) or [PoolRequest()]
         )
+        _refuse_overlaps(chosen)
     made = replace(draft, pools=chosen, subnets_configured=_configured(spec))
     return _with_bridge(made, others) if spec.driver == "bridge" else made
 
@@ -126,8 +129,9 @@ def _any_subnet(subnet: Subnet) -> bool:
     return subnet.network_address.is_unspecified
 
 
-def _wish(spec: NetworkSpec, version: int) -> PoolRequest:
-    return next(iter(_of_family(spec, version)), PoolRequest())
+def _refuse_overlaps(chosen: tuple[Pool, ...]) -> None:
+    for index, pool in enumerate(chosen):
+        pools.require_free(pool.subnet, [other.subnet for other in chosen[:index]])
 
 
 def _pool(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from linkspan.ipam.leases import reserved
+from linkspan.ipam.leases import bounds, reserved
 from linkspan.network.registry import Registry
 
 
@@ -23,6 +23,8 @@ def occupancy(registry: Registry, network_id: str) -> dict[str, Occupancy]:
         found: dict[str, Occupancy] = {}
         for pool in network.pools if network is not None else ():
             leases = registry.leases(network_id, pool.subnet.version)
+            first, last = bounds(pool.subnet)
             taken = {int(address) for address in (*leases.leased(), *reserved(pool))} | set(leases.claims)
-            found[str(pool.subnet)] = Occupancy(len(taken), leases.available())
+            inside = sum(first <= number <= last for number in taken)
+            found[str(pool.subnet)] = Occupancy(inside, leases.available(pool))
         return found

@@ -132,8 +132,8 @@ class Planner:
             host_link=names.host_link(self._registry.host_links) if network.driver == "bridge" else "",
             ipv4=ipv4 or endpoint.ipv4,
             ipv6=ipv6,
-            gateway4=gateway(network, 4) or endpoint.gateway4,
-            gateway6=gateway(network, 6),
+            gateway4=gateway(network, 4, ipv4) or endpoint.gateway4,
+            gateway6=gateway(network, 6, ipv6),
             link_routed=parented and parent_options(network).routed,
             dns_names=() if is_predefined(network) else dns_names(container, config),
         )
@@ -171,7 +171,7 @@ class Planner:
             holder = self._reservations.holder(network.id, wanted) if wanted is not None else ""
             raise Forbidden(f"{error} (by container {holder})" if holder else str(error)) from error
         undo.push(self._registry.give_back, network.id, address)
-        return chosen if chosen is not None else interface(address, pool)
+        return chosen if chosen is not None else interface(address, network.pool_of(address) or pool)
 
     def attach(
         self, endpoint: Endpoint, links: set[str], asked: SandboxRequest | Sandbox, undo: Undo
@@ -251,9 +251,12 @@ def interface(address: Address, pool: Pool) -> IPv4Interface | IPv6Interface:
     return IPv6Interface((address, pool.subnet.prefixlen))
 
 
-def gateway(network: Network, version: int) -> Any:
-    """Return the gateway of a network's containers: an auxiliary address of that name, or the bridge's."""
-    pool = network.pool(version)
+def gateway(network: Network, version: int, own: Interface | None) -> Any:
+    """Return the gateway of a container with the address `own`.
+
+    It is an auxiliary address of that name, or the bridge's, of the subnet that the address is in.
+    """
+    pool = network.pool(version) if own is None else network.pool_of(own.ip)
     if pool is None or network.internal or (network.driver in DRIVERS and not network.option(PARENT)):
         return None
     found: IPv4Address | IPv6Address | None = dict(pool.auxiliary).get(DEFAULT_GATEWAY[version], pool.gateway)

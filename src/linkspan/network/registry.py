@@ -67,17 +67,19 @@ class Registry:
     def _index(self, network: Network, leased: Mapping[Address, str]) -> None:
         self._networks[network.id] = network
         self._members.setdefault(network.id, {})
-        for pool in network.pools:
-            key = network.id, pool.subnet.version
-            former = self._leases.get(key)
-            self._leases[key] = Leases(pool, leased, former.claims if former is not None else None)
+        for version in (4, 6):
+            if not (pools := tuple(pool for pool in network.pools if pool.subnet.version == version)):
+                continue
+            former = self._leases.get((network.id, version))
+            claims = former.claims if former is not None else None
+            self._leases[network.id, version] = Leases(pools[0], leased, claims, pools[1:])
 
     def withdraw(self, network: Network) -> dict[int, Leases]:
         """Forget a network in memory, so that nobody can join it any more; returns what `restore` needs."""
         with self.lock:
             self._networks.pop(network.id, None)
             self._members.pop(network.id, None)
-            versions = [pool.subnet.version for pool in network.pools]
+            versions = {pool.subnet.version for pool in network.pools}
             found = {version: self._leases.pop((network.id, version), None) for version in versions}
         return {version: leases for version, leases in found.items() if leases is not None}
 

@@ -115,5 +115,5 @@ class Reservations:
 def fixed(config: EndpointConfig, network: Network) -> Iterator[Address]:
     """Yield the fixed addresses that a network can give."""
     for address in (config.ipv4, config.ipv6):
-        if address is not None and (pool := network.pool(address.version)) and address in pool.subnet:
+        if address is not None and network.pool_of(address) is not None:
             yield address

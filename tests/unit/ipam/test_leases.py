@@ -133,3 +133,42 @@ def test_claims_outlive_the_leases_that_they_were_made_on():
     leases = Leases(pool)
     leases.claim(ip_address("10.0.0.1"), "web")
     assert Leases(pool, claims=leases.claims).claimant(ip_address("10.0.0.1")) == "web"
+
+
+PAIR = (
+    Pool(ip_network("10.0.0.0/29"), ip_address("10.0.0.1")),
+    Pool(ip_network("10.0.9.0/28"), ip_address("10.0.9.1"), ip_network("10.0.9.8/29")),
+)
+
+
+@given(st.lists(st.one_of(st.just("next"), st.integers(0, 23)), max_size=60))
+def test_several_pools_are_filled_one_after_the_other(steps):
+    leases, held = Leases(PAIR[0], further=PAIR[1:]), set()
+    every = [*PAIR[0].subnet, *PAIR[1].subnet]
+    never = {"10.0.0.0", "10.0.0.1", "10.0.0.7", "10.0.9.0", "10.0.9.1", "10.0.9.15"}
+    by_itself = [a for a in every if str(a) not in never and (a in PAIR[0].subnet or a in PAIR[1].ip_range)]
+    for step in steps:
+        free = [address for address in by_itself if address not in held]
+        if step != "next" and every[step] in held:
+            leases.release(every[step])
+            held.discard(every[step])
+        elif step != "next" and str(every[step]) in never:
+            with pytest.raises(Forbidden):
+                leases.take(every[step])
+        elif step != "next":
+            held.add(leases.take(every[step]))
+        elif free:
+            assert leases.take_next() == free[0]
+            held.add(free[0])
+        else:
+            with pytest.raises(Unavailable):
+                leases.take_next()
+        assert set(leases.leased()) == held
+        left = [address for address in by_itself if address not in held]
+        assert leases.available() == len(left)
+        assert leases.available(PAIR[1]) == sum(address in PAIR[1].subnet for address in left)
+
+
+def test_an_address_of_none_of_the_pools():
+    with pytest.raises(InvalidParameter, match="out of range"):
+        Leases(PAIR[0], further=PAIR[1:]).take(ip_address("10.0.8.1"))

@@ -158,6 +158,15 @@ def test_refusals(house):
             "bridge driver doesn't support multiple subnets",
         ),
         (
+            NetworkSpec(
+                "x",
+                "macvlan",
+                pools=(PoolRequest(ip_network("10.2.0.0/24")), PoolRequest(ip_network("10.2.0.0/25"))),
+            ),
+            Forbidden,
+            "invalid pool request: Pool overlaps with other one on this address space",
+        ),
+        (
             NetworkSpec("x", options=((BRIDGE + "gateway_mode_ipv4", "isolated"),)),
             InvalidParameter,
             "gateway mode 'isolated' can only be used for an internal network",
