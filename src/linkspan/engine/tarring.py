@@ -16,6 +16,7 @@ from typing import BinaryIO, cast
 from linkspan.model.errors import InvalidParameter
 from linkspan.runtime.images import confined
 from linkspan.runtime.images.confined import ConfinedDirectory, components
+from linkspan.runtime.images.room import Room
 
 CHUNK = 64 * 1024
 
@@ -145,6 +146,7 @@ class _Unpacker:
         self, root: ConfinedDirectory, keep_directories: bool, owner: tuple[int, int] | None
     ) -> None:
         self._root = root
+        self._room = Room(root.descriptor)
         self._keep_directories = keep_directories
         self._owner = owner
         self._times: list[tuple[list[str], float]] = []
@@ -152,6 +154,7 @@ class _Unpacker:
     def run(self, archive: tarfile.TarFile) -> None:
         while (member := archive.next()) is not None:
             archive.members.clear()  # type: ignore[attr-defined]
+            self._room.take(entries=1)
             names = components(member.name)
             if names:
                 try:
@@ -203,6 +206,7 @@ class _Unpacker:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         with os.fdopen(os.open(name, flags, 0o600, dir_fd=parent), "wb") as target, source:
             while chunk := source.read(CHUNK):
+                self._room.take(len(chunk))
                 target.write(chunk)
 
     def _hard_link(self, member: tarfile.TarInfo, parent: int, name: str) -> None:

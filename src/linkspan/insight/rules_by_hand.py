@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from linkspan.blueprint.facts import (
     DirectAccessDrop,
+    EgressOpen,
     Fact,
     Fence,
     Hairpin,
@@ -45,6 +46,8 @@ def why(fact: Fact) -> str:
             return f"nobody reaches {address} by a route of his own, past the published ports of {bridge}"
         case LoopbackOnly(host_address=address):
             return f"what is published on {address} is for this host alone, whatever a neighbour forges"
+        case EgressOpen(bridge=bridge, address=address):
+            return f"a name on the list of {bridge} stands for {address} just now"
         case LinkedContainers(parent=parent, child=child):
             return f"--link: {parent} may ask {child} although icc is off"
 

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from linkspan.model.errors import InvalidParameter, LinkspanError
 from linkspan.model.reference import is_digest
+from linkspan.runtime.images.room import Room
 
 CHUNK = 1024 * 1024
 
@@ -120,9 +121,14 @@ def chunks(file: Path) -> Iterator[bytes]:
 
 
 def write_file(file: Path, content: Iterable[bytes]) -> int:
-    """Write pieces of content to a new file; returns the number of bytes."""
+    """Write pieces of content to a new file; returns the number of bytes.
+
+    Raises LinkspanError when that would fill the disk.
+    """
     with file.open("xb") as stream:
+        room = Room(stream.fileno())
         for chunk in content:
+            room.take(len(chunk))
             stream.write(chunk)
         return stream.tell()
 

@@ -68,6 +68,11 @@ class ConfinedDirectory:
         self._root = os.open(root, _DIRECTORY)
         self._cached: tuple[str, int] | None = None
 
+    @property
+    def descriptor(self) -> int:
+        """The root itself, open."""
+        return self._root
+
     def __enter__(self) -> ConfinedDirectory:
         return self
 

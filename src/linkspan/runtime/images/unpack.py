@@ -22,6 +22,7 @@ from linkspan.model.errors import InvalidParameter
 from linkspan.runtime.images import confined
 from linkspan.runtime.images.blobs import CHUNK, Flag, Interrupted, Readable
 from linkspan.runtime.images.confined import ConfinedDirectory, components
+from linkspan.runtime.images.room import Room
 
 WHITEOUT = ".wh."
 OPAQUE = ".wh..wh..opq"
@@ -83,6 +84,7 @@ def unpack(stream: Readable, target: Path) -> int:
 class _Unpacker:
     def __init__(self, directory: ConfinedDirectory) -> None:
         self._directory = directory
+        self._room = Room(directory.descriptor)
         self._times: list[tuple[list[str], int]] = []
         self.size = 0
 
@@ -90,6 +92,7 @@ class _Unpacker:
         with tarfile.open(fileobj=cast(BinaryIO, stream), mode="r|", bufsize=CHUNK) as archive:
             while (member := archive.next()) is not None:
                 archive.members.clear()  # type: ignore[attr-defined]
+                self._room.take(entries=1)
                 self._entry(archive, member)
         self._set_directory_times()
 
@@ -159,6 +162,7 @@ class _Unpacker:
         descriptor = os.open(name, _NEW_FILE, 0o600, dir_fd=parent)
         with os.fdopen(descriptor, "wb", buffering=0) as target, source:
             while chunk := source.read(CHUNK):
+                self._room.take(len(chunk))
                 target.write(chunk)
             os.fchown(descriptor, member.uid, member.gid)
             os.fchmod(descriptor, member.mode & 0o7777)
