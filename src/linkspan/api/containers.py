@@ -17,6 +17,7 @@ from linkspan.api.versions import ApiVersion, has
 from linkspan.engine.create import CreateRequest
 from linkspan.engine.inspect import Shape
 from linkspan.engine.listing import FILTERS
+from linkspan.engine.resource_rules import RATES
 from linkspan.model.errors import InvalidParameter
 
 PRUNE_FILTERS = frozenset({"label", "label!", "until"})
@@ -151,6 +152,8 @@ async def _rename(request: web.Request) -> web.Response:
 
 async def _update(request: web.Request) -> web.Response:
     body = await json_body(request, UPDATE_CONTAINER)
+    if not has(version(request), "device limits in update"):
+        body = {name: value for name, value in body.items() if name not in RATES}
     warnings = await engine(request).containers.lifecycle.update(request.match_info["id"], body)
     return json_response({"Warnings": warnings or None})
 

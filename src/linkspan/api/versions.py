@@ -44,6 +44,7 @@ SINCE: dict[str, ApiVersion] = {
     "events without legacy fields": (1, 52),
     "usage summaries": (1, 52),
     "mac address on connect": (1, 54),
+    "device limits in update": (1, 55),
     "annotation filter": (1, 56),
     "prune as a stream": (1, 56),
     "umask": (1, 56),

@@ -163,6 +163,7 @@ class Lifecycle:
         managed = self._house.registry.find(reference)
         policy = body.get("RestartPolicy") or {}
         changes: dict[str, Any] = {name: body[name] for name in UPDATABLE if body.get(name)}
+        changes |= {name: body[name] for name in resource_rules.RATES if body.get(name) is not None}
         if policy.get("Name"):
             check_restart_policy(policy)
             changes["RestartPolicy"] = {
@@ -177,14 +178,18 @@ class Lifecycle:
                 )
             abilities = self._house.runtime.abilities
             resource_rules.check_update(managed.container.host_config, changes)
-            host = {**managed.container.host_config, **changes}
+            before = managed.container.host_config
+            host = {**before, **changes}
             resource_rules.check(host, abilities)
             if managed.alive and set(changes) - {"RestartPolicy"}:
-                await self._house.workers.run(self._house.runtime.update, managed.id, resources(host))
+                await self._house.workers.run(self._limit, managed.id, before, host)
             managed.change(host_config=host)
             await self._house.registry.save(managed)
         self._house.tell(managed.container, "update")
         return []
+
+    def _limit(self, id: str, before: Mapping[str, Any], host: Mapping[str, Any]) -> None:
+        self._house.runtime.update(id, resources(resource_rules.lifted(before, host)))
 
     async def resize(self, reference: str, height: int, width: int) -> None:
         """Set the size of the terminal, in characters."""

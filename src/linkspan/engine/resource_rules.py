@@ -28,6 +28,9 @@ def spelled(found: frozenset[int]) -> str:
     return ",".join("-".join(str(end) for end in run) for run in runs)
 
 
+RATES = ("BlkioDeviceReadBps", "BlkioDeviceWriteBps", "BlkioDeviceReadIOps", "BlkioDeviceWriteIOps")
+
+
 def check(host: Document, abilities: Abilities) -> None:
     """Refuse limits that Docker refuses, with InvalidParameter."""
     _check_memory(host)
@@ -122,6 +125,19 @@ def adapted(host: Document, abilities: Abilities) -> dict[str, Any]:
         found["PidsLimit"] = None
     if not abilities.weighs_block_io:
         found["BlkioWeight"] = 0
+    return found
+
+
+def lifted(before: Document, after: Document) -> dict[str, Any]:
+    """Return `after` with the rate 0, which is none, for block devices that `before` limits alone.
+
+    A device that is not mentioned keeps its limit in the kernel.
+    """
+    found = dict(after)
+    for name in RATES:
+        limited = [entry["Path"] for entry in after.get(name) or ()]
+        former = [entry["Path"] for entry in before.get(name) or () if entry["Path"] not in limited]
+        found[name] = [*(after.get(name) or ()), *({"Path": path, "Rate": 0} for path in former)]
     return found
 
 

@@ -94,3 +94,11 @@ def test_what_the_kernel_lacks_is_dropped_with_a_warning() -> None:
 @pytest.mark.parametrize("text", ["0", "0-3", "0,2-4,9"])
 def test_number_lists(text: str) -> None:
     assert resource_rules.spelled(numbers(text)) == text
+
+
+def test_a_device_that_is_limited_no_more_gets_no_rate() -> None:
+    before = {"BlkioDeviceReadBps": [{"Path": "/dev/a", "Rate": 5}, {"Path": "/dev/b", "Rate": 6}]}
+    after = {"BlkioDeviceReadBps": [{"Path": "/dev/b", "Rate": 7}], "Memory": 1}
+    found = resource_rules.lifted(before, after)
+    assert found["BlkioDeviceReadBps"] == [{"Path": "/dev/b", "Rate": 7}, {"Path": "/dev/a", "Rate": 0}]
+    assert (found["BlkioDeviceWriteBps"], found["Memory"]) == ([], 1)
