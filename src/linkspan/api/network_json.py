@@ -30,6 +30,7 @@ def network_spec(body: Json) -> NetworkSpec:
         scope=body.get("Scope") or "local",
         enable_ipv4=_tristate(body.get("EnableIPv4"), True),
         enable_ipv6=_tristate(body.get("EnableIPv6"), False),
+        families_said=tuple(v for v in (4, 6) if body.get(f"EnableIPv{v}") is not None),
         internal=bool(body.get("Internal")),
         attachable=bool(body.get("Attachable")),
         ingress=bool(body.get("Ingress")),

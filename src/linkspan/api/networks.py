@@ -41,6 +41,7 @@ async def _create(request: web.Request) -> web.Response:
     body = await json_body(request, CREATE_NETWORK)
     if not has(version(request), "EnableIPv4"):
         body["EnableIPv4"] = None
+        body["EnableIPv6"] = body.get("EnableIPv6") or None  # these clients cannot leave it unsaid
     network = await engine(request).networks.create(network_spec(body))
     return json_response({"Id": network.id, "Warning": ""}, 201)
 

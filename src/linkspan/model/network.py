@@ -34,13 +34,18 @@ class Pool:
 
 @dataclass(frozen=True, slots=True)
 class NetworkSpec:
-    """A request to create a network (the body of POST /networks/create)."""
+    """A request to create a network (the body of POST /networks/create).
+
+    `families_said` are the address families (4, 6) that the request itself switches on or off: options that
+    say something of them, the daemon's defaults say, do not count.
+    """
 
     name: str
     driver: str = "bridge"
     scope: str = "local"
     enable_ipv4: bool = True
     enable_ipv6: bool = False
+    families_said: tuple[int, ...] = ()
     internal: bool = False
     attachable: bool = False
     ingress: bool = False

@@ -51,11 +51,25 @@ def _of_family(spec: NetworkSpec, version: int) -> list[PoolRequest]:
 
 
 def with_families(spec: NetworkSpec) -> NetworkSpec:
-    """Return `spec` with the families that its options say in place of a flag (mostly daemon defaults)."""
+    """Return `spec` with the families that its options say where it says nothing (mostly daemon defaults).
+
+    As in Docker an option that the request overrules is not kept. Raises InvalidParameter for a value that
+    is none, and if no family is left.
+    """
     own = dict(spec.options)
-    ipv4 = spec.enable_ipv4 and own.get(ENABLE_FAMILY[4], "true") not in NO
-    ipv6 = spec.enable_ipv6 or own.get(ENABLE_FAMILY[6], "false") in YES
-    return replace(spec, enable_ipv4=ipv4, enable_ipv6=ipv6)
+    found = {4: spec.enable_ipv4, 6: spec.enable_ipv6}
+    for version, key in ENABLE_FAMILY.items():
+        value = own.get(key)
+        if version in spec.families_said or value is None:
+            continue
+        if value not in YES and value not in NO:
+            raise InvalidParameter(f'driver-opt "{key}" is not a valid bool')
+        found[version] = value in YES
+    overruled = [ENABLE_FAMILY[version] for version in spec.families_said]
+    options = tuple((key, value) for key, value in spec.options if key not in overruled)
+    if not any(found.values()):
+        raise InvalidParameter("IPv4 or IPv6 must be enabled")
+    return replace(spec, enable_ipv4=found[4], enable_ipv6=found[6], options=options)
 
 
 def with_defaults(spec: NetworkSpec, defaults: Iterable[tuple[str, str, str]]) -> NetworkSpec:

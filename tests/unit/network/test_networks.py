@@ -239,6 +239,12 @@ def test_options_may_say_the_families(house):
     assert house.kernel.kept == 1
     six = (("com.docker.network.enable_ipv6", "1"), ("com.docker.network.enable_ipv4", "false"))
     assert [pool.subnet.version for pool in house.network("six", options=six).pools] == [6]
+    said = house.network("said", options=six, enable_ipv6=False, families_said=(4, 6))
+    assert [pool.subnet.version for pool in said.pools] == [4] and said.options == ()
+    with pytest.raises(InvalidParameter, match=r'driver-opt "com.docker.network.enable_ipv6" is not a valid'):
+        house.network("bad", options=(("com.docker.network.enable_ipv6", "maybe"),))
+    with pytest.raises(InvalidParameter, match="IPv4 or IPv6 must be enabled"):
+        house.network("neither", options=(("com.docker.network.enable_ipv4", "false"),))
 
 
 def test_the_default_bridge_takes_the_uplinks_mtu_unless_told(build):
