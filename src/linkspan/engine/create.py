@@ -63,6 +63,7 @@ class Creation:
         host = self._shown(resource_rules.adapted(host, abilities))
         if not config["Image"]:
             raise InvalidParameter("no image specified: Image must not be empty")
+        self._house.runtime.expect()
         with ExitStack() as held:
             hold = self._house.images.hold(config["Image"])
             image = await self._house.workers.run(held.enter_context, hold)

@@ -127,6 +127,7 @@ class Launcher:
     def _assemble(self, container: Container, restoring: bool) -> Launched:
         """Do all that blocks, undoing what was done when a step fails."""
         house = self._house
+        house.runtime.expect()
         with ExitStack() as undo:
             self._storage.prepare(container)
             undo.callback(_quietly, partial(parts.release, house.parts(container.id)))

@@ -15,6 +15,7 @@ from linkspan.runtime.launcher import Launcher
 from linkspan.runtime.process import ContainerProcess
 
 _PATIENCE = 120.0
+_LAST_WORDS_MS = 1000
 _NOTHING_SAID = "container creation failed without a message"
 
 
@@ -39,6 +40,9 @@ class Monitor:
             answer = _read_line(self.reader)
             self.child.wait()
             return _pid(answer, self.said)
+        except CreationFailed:
+            _await_end(self.reader)
+            raise
         finally:
             os.close(self.reader)
             os.close(self.said)
@@ -113,6 +117,14 @@ def _read_line(reader: int) -> bytes:
             break
         data += chunk
     return data
+
+
+def _await_end(reader: int) -> None:
+    """Wait a moment until a conmon that gives up is gone, and with it its end of the pipe."""
+    poller = select.poll()
+    poller.register(reader, select.POLLIN)
+    while poller.poll(_LAST_WORDS_MS) and os.read(reader, 65536):
+        continue
 
 
 def _pid(answer: bytes, said: int) -> int:

@@ -1,4 +1,4 @@
-"""Loading quickly: the collector rests, there are no certificates meanwhile, and all is as before after it."""
+"""Loading quickly: the collector rests, nothing is trusted meanwhile, and all is as before after it."""
 
 import gc
 import os
