@@ -14,6 +14,7 @@ from linkspan.model.filters import Filters, labels_match, truth
 ANONYMOUS_LABEL = "com.docker.volume.anonymous"
 LIST_FILTERS = frozenset({"dangling", "driver", "label", "name"})
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*", re.ASCII)
+LONGEST_NAME = 255
 _OPTIONS = ("type", "o", "device", "size")
 _NEEDS = {"device": ("type",), "type": ("device",), "o": ("device", "type")}
 
@@ -41,6 +42,10 @@ def checked_name(name: str) -> str:
     if len(name) == 1:
         raise InvalidParameter(
             f"create {name}: volume name is too short, names should be at least two alphanumeric characters"
+        )
+    if len(name) > LONGEST_NAME:
+        raise InvalidParameter(
+            f"create {name[:32]}…: volume name is too long, at most {LONGEST_NAME} characters"
         )
     if not _NAME.fullmatch(name):
         raise InvalidParameter(

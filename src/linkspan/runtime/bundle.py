@@ -51,6 +51,7 @@ class Bundle:
         self.path.mkdir(parents=True, mode=0o711)
         self.exits.mkdir()
         fresh = self.path / "config.new"
+        fresh.touch(mode=0o600)  # the environment is in it
         fresh.write_text(json.dumps(config))
         fresh.replace(self.config_path)
 

@@ -149,6 +149,7 @@ def start(
     console = ConsoleSocket(bundle.path, f"exec-{process.id}.tty") if terminal else None
     streams = Streams() if terminal or process.detach else Streams.pipes(process.stdin)
     try:
+        file.touch(mode=0o600)  # the environment is in it
         file.write_text(json.dumps(document))
         options = ["--process", str(file), "--pid-file", str(pid_file)]
         options += ["--console-socket", console.path] if console else []

@@ -70,6 +70,7 @@ class Store:
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists() and self.backup.exists():
             raise StoreUnusable(self._lost())
+        self._close_to_others()
         try:
             self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         except sqlite3.DatabaseError as error:
@@ -86,6 +87,12 @@ class Store:
             self._connection.close()
             raise
         self._keep_backup()
+
+    def _close_to_others(self) -> None:
+        """Let root alone read the file and what SQLite makes beside it: environments are in it."""
+        self.path.touch(mode=0o600)
+        for file in (self.path, *self.path.parent.glob(f"{self.path.name}-*")):
+            file.chmod(0o600)
 
     def _keep_backup(self) -> None:
         try:

@@ -21,7 +21,13 @@ def test_good_names(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "sentence"),
-    [("a", "too short"), ("-x", "invalid characters"), ("a/b", "use absolute path"), ("..", "invalid")],
+    [
+        ("a", "too short"),
+        ("-x", "invalid characters"),
+        ("a/b", "use absolute path"),
+        ("..", "invalid"),
+        ("x" * 256, "too long"),
+    ],
 )
 def test_bad_names(name: str, sentence: str) -> None:
     with pytest.raises(InvalidParameter, match=sentence):

@@ -11,6 +11,7 @@ import sys
 import threading
 from contextlib import closing
 from ipaddress import ip_address
+from pathlib import Path
 
 import pytest
 
@@ -25,6 +26,16 @@ def store(tmp_path):
     opened = Store(tmp_path / "deep" / "state.db")
     yield opened
     opened.close()
+
+
+def test_root_alone_reads_it(tmp_path):
+    path = tmp_path / "state.db"
+    for suffix in ("", "-wal"):
+        Path(f"{path}{suffix}").touch(mode=0o644)
+    with closing(Store(path)) as store:
+        store.put("thing", "a", {"n": 1})
+        modes = {file.name: file.stat().st_mode & 0o777 for file in tmp_path.iterdir()}
+    assert set(modes.values()) == {0o600}, modes
 
 
 def test_documents(store):
