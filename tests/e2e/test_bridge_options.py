@@ -72,6 +72,22 @@ def test_trusted_interfaces_may_go_straight_to_containers(stage):
     assert not answers(stage, "lan", "http://10.71.0.2/")
 
 
+def test_without_masquerading_answers_come_back_only_where_direct_routing_is_open(stage):
+    """As in Docker: in nat mode an answer to a container's own address is dropped like any packet to it."""
+    to_containers(stage, "10.70.0.0/24", "10.71.0.0/24", "10.72.0.0/24")
+    create(stage, "plain", enable_ip_masquerade="false")
+    create(
+        stage, "trusting", subnet="10.71.0.0/24", enable_ip_masquerade="false", trusted_host_interfaces="eth0"
+    )
+    create(stage, "open", subnet="10.72.0.0/24", gateway_mode_ipv4="routed")
+    reached = {}
+    for name in ("plain", "trusting", "open"):
+        stage.sleeper(name, "--network", name)
+        asked = stage.inside(name, "ping", "-c1", "-W1", LAN_ADDRESS, check=False)
+        reached[name] = asked.code == 0
+    assert reached == {"plain": False, "trusting": True, "open": True}
+
+
 def test_direct_routing_may_be_allowed_for_published_ports(stage_with):
     stage = stage_with("--allow-direct-routing")
     to_containers(stage, "172.17.0.0/16")
