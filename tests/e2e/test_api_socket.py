@@ -88,7 +88,8 @@ def test_secrets_are_in_no_log_and_in_no_file_that_others_read(stage_with):
     assert "listening on" in log
     assert SECRET not in log and token[:24] not in log
     places = f"{stage.lab.exec_root} {stage.lab.data_root}"
-    assert stage.host("bash", "-c", f"grep -rl {SECRET} {places}").lines, "the search finds what is there"
+    anybody = stage.host("bash", "-c", f"grep -rlsI {SECRET} {places} -D skip", check=False)
+    assert anybody.lines, "the search finds what is there"
     found = stage.host(
         "bash", "-c", f"find {places} -type f -perm /077 -exec grep -l {SECRET} {{}} +", check=False
     )
