@@ -215,6 +215,12 @@ def test_a_parameter_that_is_not_needed_may_be_missing(host):
     host.do("apply", [Sysctl("net.ipv4.no_such", "1", needed=False)])
 
 
+def test_without_br_netfilter_the_error_says_what_to_do(host):
+    missing = [Sysctl("net.bridge.no-such-nf-call", "1")]  # this kernel has the real ones
+    with pytest.raises(KernelError, match=r"modprobe br_netfilter.*DOCKER_IGNORE_BR_NETFILTER_ERROR=1"):
+        host.do("apply", missing)
+
+
 def test_static_routes_and_ipv6_addresses(host):
     host.do("apply", base())
     parts = [

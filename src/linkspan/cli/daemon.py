@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
@@ -226,6 +227,7 @@ def _network(reader: Reader) -> NetworkSettings:
         accept_fwmark=reader.one("bridge-accept-fwmark", daemon_values.fwmark) or "",
         default_network_options=reader.all("default-network-opt", daemon_values.network_option),
         respect_host_firewall=options.on("respect-host-firewall"),
+        bridge_filter_optional=os.environ.get("DOCKER_IGNORE_BR_NETFILTER_ERROR") == "1",
         exec_root=reader.path("exec-root"),
     )
 

@@ -26,6 +26,11 @@ from linkspan.kernel.spaces import Spaces
 from linkspan.model.errors import KernelError
 
 Undo = Callable[[], object]
+NO_BRIDGE_FILTER = (
+    "this kernel has no br_netfilter, which keeps containers of one bridge apart:"
+    " load it (modprobe br_netfilter),"
+    " or set DOCKER_IGNORE_BR_NETFILTER_ERROR=1 in the daemon's environment to do without"
+)
 _MISSING = (errno.ENOENT, errno.ENODEV, errno.EADDRNOTAVAIL, errno.ESRCH)
 
 
@@ -196,7 +201,9 @@ def _shape(spaces: Spaces, part: Shaper) -> Undo:
 def _set(spaces: Spaces, part: Sysctl) -> Iterator[Undo]:
     try:
         before = spaces.visit(part.sandbox, partial(sysctl.exchange, part.key, part.value))
-    except FileNotFoundError:
+    except FileNotFoundError as error:
+        if part.needed and part.key.startswith("net.bridge."):
+            raise FileNotFoundError(errno.ENOENT, NO_BRIDGE_FILTER) from error
         if part.needed:
             raise
         return

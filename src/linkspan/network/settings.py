@@ -27,7 +27,8 @@ class NetworkSettings:
     bridge a second family; `bip6` and its companions say nothing without it, as in Docker. `accept_fwmark` is
     "mark" or "mark/mask". `default_network_options` are (driver, key, value) for networks that do not say
     `key` themselves. `respect_host_firewall` leaves published ports to the proxy, and so to the host's INPUT
-    rules. `exec_root` holds the `netns` directory.
+    rules. `bridge_filter_optional` lets networks without `enable_icc` be made on a kernel that cannot keep
+    their containers apart. `exec_root` holds the `netns` directory.
     """
 
     bridge: str = ""
@@ -52,6 +53,7 @@ class NetworkSettings:
     accept_fwmark: str = ""
     default_network_options: tuple[tuple[str, str, str], ...] = ()
     respect_host_firewall: bool = False
+    bridge_filter_optional: bool = False
     exec_root: Path = Path("/run/linkspan")
 
     @property

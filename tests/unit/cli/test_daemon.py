@@ -31,6 +31,11 @@ def test_defaults_are_the_settings_defaults():
     assert daemon.settings_from(parse(daemon.COMMAND, [])) == DaemonSettings()
 
 
+def test_the_environment_may_do_without_the_bridge_filter(monkeypatch):
+    monkeypatch.setenv("DOCKER_IGNORE_BR_NETFILTER_ERROR", "1")
+    assert settings().network.bridge_filter_optional
+
+
 def test_every_kind_of_flag():
     made = settings(
         *("-H", "unix:///a", "-H", "unix:///b", "--data-root", "/d", "--exec-root=/e", "-p", "/p", "-D"),

@@ -47,7 +47,7 @@ def _bridge_sysctls(network: Network, options: BridgeOptions, settings: NetworkS
     if not settings.userland_proxy:
         yield Sysctl(f"net.ipv4.conf.{network.bridge}.route_localnet", "1")
     if not (options.icc and settings.userland_proxy):
-        needed = not options.icc
+        needed = not (options.icc or settings.bridge_filter_optional)
         yield Sysctl("net.bridge.bridge-nf-call-iptables", "1", needed=needed)
         if network.enable_ipv6:
             yield Sysctl("net.bridge.bridge-nf-call-ip6tables", "1", needed=needed)

@@ -69,6 +69,8 @@ def test_without_the_userland_proxy():
 def test_icc_off_needs_bridged_packets_in_the_filter():
     sysctl = of(Sysctl, bridge.network_parts(network(("enable_icc", "false")), DEFAULT))[-1]
     assert (sysctl.key, sysctl.needed) == ("net.bridge.bridge-nf-call-iptables", True)
+    careless = NetworkSettings(bridge_filter_optional=True)
+    assert not of(Sysctl, bridge.network_parts(network(("enable_icc", "false")), careless))[-1].needed
 
 
 def test_dual_stack():
