@@ -35,14 +35,13 @@ def _order(binding: PortBinding) -> tuple[str, int, int, int, int]:
 
 def _continues(run: PortBinding, following: PortBinding) -> bool:
     """Tell whether `following` goes on where `run` ends; host port 0 (routed mode) is no port at all."""
-    if run.sources != following.sources:
-        return False
     host_port = run.host_port + run.count if run.host_port else 0
-    return (run.protocol, run.host_address, host_port, run.container_port + run.count) == (
-        following.protocol,
-        following.host_address,
-        following.host_port,
-        following.container_port,
+    return (
+        following.host_port == host_port  # first: of a thousand single ports none goes further
+        and following.container_port == run.container_port + run.count
+        and following.protocol == run.protocol
+        and following.host_address == run.host_address
+        and following.sources == run.sources
     )
 
 

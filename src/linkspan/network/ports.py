@@ -99,7 +99,8 @@ class PortAllocator:
 
     def _owner(self, protocol: str, address: Address, port: int) -> Owner | None:
         """Return who holds the port on an address that is in the way of `address`."""
-        held = self._held.get((protocol, port), {})
+        if not (held := self._held.get((protocol, port))):
+            return None
         return next((owner for other, owner in held.items() if _overlap(address, other)), None)
 
     def _choose(

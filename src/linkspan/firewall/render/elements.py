@@ -11,6 +11,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from ipaddress import ip_address
 from typing import NamedTuple
 
@@ -73,6 +74,9 @@ class Element(NamedTuple):
 
     def wire(self) -> bytes:
         """Return the element as a netlink attribute; a range over one field is two of them."""
+        if not self.end and self.of.data != ("verdict",):
+            head, middle = _frame(len(self.key), len(self.data))
+            return head + self.key + middle + self.data
         key = _nest(_KEY, _plain(_VALUE, self.key))
         if not self.end or len(self.of.key) > 1:
             last = _nest(_KEY_END, _plain(_VALUE, self.end)) if self.end else b""
@@ -113,6 +117,17 @@ def _cut(members: Sequence[Element]) -> Iterable[tuple[list[Element], bytes]]:
     step = max(_LARGEST // max(len(wire) for wire in wires), 1)
     for start in range(0, len(members), step):
         yield list(members[start : start + step]), b"".join(wires[start : start + step])
+
+
+@cache
+def _frame(key: int, data: int) -> tuple[bytes, bytes]:
+    """Return what stands before a key and before its data, of these lengths: the same in every element."""
+    inside = _nest(_KEY, _plain(_VALUE, bytes(key)))
+    if data:
+        inside += _nest(_DATA, _plain(_VALUE, bytes(data)))
+    whole = _nest(1, inside)
+    head = len(whole) - len(inside) + 2 * _HEADER.size
+    return whole[:head], whole[head + key : len(whole) - data]
 
 
 def _plain(kind: int, payload: bytes) -> bytes:

@@ -79,9 +79,11 @@ class Reservation:
         for (listener, port), held in zip(_ports(self.listeners), self.sockets, strict=True):
             if listener.protocol == "udp":
                 held.setsockopt(socket.SOL_SOCKET, SO_DETACH_FILTER, 0)
-            else:
-                with _explained(listener, port):
-                    held.listen(BACKLOG)
+                continue
+            try:
+                held.listen(BACKLOG)
+            except OSError as error:
+                raise _explained(listener, port, error) from error
 
     def close(self) -> None:
         """Close this process's copies of the sockets."""
@@ -96,7 +98,8 @@ def reserve(listeners: Sequence[Listener], hold_only: bool = False, absent: bool
     With `hold_only` the sockets only keep others off the ports (see `_hold`). With `absent` an address that
     the host does not have is bound all the same, logged, and works once it is there (IP_FREEBIND).
 
-    Raises AddressInUse, or OSError that names the port (no such address, no permission, no SCTP in this kernel, too many open files).
+    Raises AddressInUse, or OSError that names the port (no such address, no permission, no SCTP in this
+    kernel, too many open files).
     """
     reservation = Reservation(tuple(listeners), hold_only)
     try:
@@ -115,35 +118,24 @@ def _ports(listeners: Sequence[Listener]) -> Iterator[tuple[Listener, int]]:
 
 
 def _bound(listener: Listener, port: int, hold_only: bool, absent: bool) -> socket.socket:
-    with _explained(listener, port):
-        try:
-            return _bind(listener, port, hold_only, absent)
-        except OSError as error:
-            # The limit is raised only when it is met: what this process starts inherits it.
-            before = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-            if error.errno != errno.EMFILE or raise_descriptor_limit() <= before:
-                raise
-            return _bind(listener, port, hold_only, absent)
+    try:
+        return _bind(listener, port, hold_only, absent)
+    except OSError as error:
+        # The limit is raised only when it is met: what this process starts inherits it.
+        before = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        if error.errno != errno.EMFILE or raise_descriptor_limit() <= before:
+            raise _explained(listener, port, error) from error
+    try:
+        return _bind(listener, port, hold_only, absent)
+    except OSError as error:
+        raise _explained(listener, port, error) from error
 
 
-class _explained:
-    """Makes an OSError name the host port. A class: a generator per port would cost as much as the socket."""
-
-    __slots__ = ("_listener", "_port")
-
-    def __init__(self, listener: Listener, port: int) -> None:
-        self._listener = listener
-        self._port = port
-
-    def __enter__(self) -> None:
-        return
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if not isinstance(error, OSError):
-            return
-        if error.errno == errno.EADDRINUSE:
-            raise AddressInUse(self._listener, self._port) from error
-        raise OSError(error.errno, _refusal(self._listener, self._port, error)) from error
+def _explained(listener: Listener, port: int, error: OSError) -> Exception:
+    """Return the error that names the host port."""
+    if error.errno == errno.EADDRINUSE:
+        return AddressInUse(listener, port)
+    return OSError(error.errno, _refusal(listener, port, error))
 
 
 def _refusal(listener: Listener, port: int, error: OSError) -> str:
