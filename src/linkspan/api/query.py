@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from typing import Any
@@ -13,6 +14,9 @@ from linkspan.api.decoding import GoType, decode
 from linkspan.model.errors import InvalidParameter
 
 Filters = dict[str, list[str]]
+
+BODY_PATIENCE = 60.0
+"""Seconds that a JSON body may take to arrive."""
 
 _GO_TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
 _GO_FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
@@ -106,7 +110,7 @@ async def json_body(
 
     `shape` says what types its fields have. An empty body counts as {}, unless it is not `optional`.
     """
-    raw = await request.read() if request.can_read_body else b""
+    raw = await _whole(request) if request.can_read_body else b""
     _check_kind(request, bool(raw))
     if not raw and optional and "Transfer-Encoding" not in request.headers:
         return {}
@@ -116,6 +120,17 @@ async def json_body(
     if not isinstance(document, dict):
         raise InvalidParameter("invalid JSON: json: cannot unmarshal the body into a Go struct")
     return document
+
+
+async def _whole(request: web.Request) -> bytes:
+    """Return the body; a client that never sends all of it is let go."""
+    try:
+        async with asyncio.timeout(BODY_PATIENCE):
+            return await request.read()
+    except TimeoutError:
+        late = InvalidParameter(f"the request's body did not arrive within {BODY_PATIENCE:g} s")
+        late.status = 408
+        raise late from None
 
 
 def _check_kind(request: web.Request, sent: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from linkspan.engine import descriptors
@@ -89,8 +90,9 @@ class Attachment:
             await asyncio.shield(self._ended)
             return
         follow = logs.follow(self._path, ended=self._ended, offset=self._offset, selection=self._selection())
-        async for record in follow:
-            await channel.write(self._encoded(record))
+        async with aclosing(follow):  # a client that goes away must not leave the log open
+            async for record in follow:
+                await channel.write(self._encoded(record))
 
     def _selection(self) -> Selection:
         return Selection(self._request.stdout, self._request.stderr)

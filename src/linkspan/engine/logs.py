@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 from urllib.parse import quote_plus
 
@@ -54,8 +55,10 @@ class Logs:
         if request.follow and managed.state.running:
             ended = managed.waiter(managed.endings)
             try:
-                async for record in logs.follow(path, ended=ended, tail=request.tail, selection=selection):
-                    yield encode(record)
+                follow = logs.follow(path, ended=ended, tail=request.tail, selection=selection)
+                async with aclosing(follow):
+                    async for record in follow:
+                        yield encode(record)
             finally:
                 ended.cancel()
             return

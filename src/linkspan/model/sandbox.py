@@ -25,7 +25,7 @@ class SandboxRequest:
 
     `mode` is "bridge", "host", "none" or the name of a network; without `endpoints` it stands for one on the
     network of that name. `links` are the ids of the containers that it is linked to on the default bridge,
-    `exposed` the (protocol, port) pairs that those linked to it may use. `namespace` is the path of a namespace
+    `exposed` the (protocol, port) pairs that those linked to it may use. `namespace` is the path of one
     that others live in already ("": a new one is made). `restoring`: nobody is waiting who could be told, so
     ports are published on host addresses that do not exist yet, too.
     """

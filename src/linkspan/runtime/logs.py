@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -105,7 +105,7 @@ async def follow(
     tail: int | None = None,
     offset: int = 0,
     selection: Selection | None = None,
-) -> AsyncIterator[Record]:
+) -> AsyncGenerator[Record, None]:
     """Yield what is in the file and then what comes, as it comes, until `ended` is done and all is read.
 
     `ended` is typically `Runtime.wait`'s task: it may be shared, and is not cancelled. Without it this goes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from urllib.parse import quote
 
@@ -143,3 +144,17 @@ async def test_bodies_without_a_type_and_required_ones() -> None:
         assert await response.json() == {}
         response = await client.post("/x?required", **nameless)  # type: ignore[arg-type]
         assert await response.text() == "invalid JSON: got EOF while reading request body"
+
+
+async def test_a_body_that_never_comes_whole_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Half:
+        can_read_body = True
+
+        async def read(self) -> bytes:
+            await asyncio.sleep(60)
+            return b""
+
+    monkeypatch.setattr(query, "BODY_PATIENCE", 0.01)
+    with pytest.raises(InvalidParameter, match=r"did not arrive within 0\.01 s") as caught:
+        await query.json_body(Half())  # type: ignore[arg-type]
+    assert caught.value.status == 408
