@@ -1,6 +1,6 @@
 # Every target sets up what it needs first (see scripts/setup.sh); that costs nothing when nothing is to do.
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-user lint format types layers check unit kernel e2e test ci demo run bench crash soak clean
+.PHONY: help setup setup-user lint format types layers check unit kernel e2e test ci demo run bench crash soak fuzz clean
 SHELL := /bin/bash
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
@@ -61,6 +61,9 @@ crash: setup ## kill the daemon 200 times under load and look at what is left (r
 
 soak: setup ## 50 clients at once for ten minutes: right answers, in time, and nothing left (root)
 	$(BIN)/python scripts/soak $(SOAK_FLAGS)
+
+fuzz: setup ## fuzz DNS, HTTP, netlink, tar, compose and the proxy for FUZZ_SECONDS (300) each, side by side (root)
+	$(BIN)/python scripts/fuzz --seconds $(or $(FUZZ_SECONDS),300)
 
 clean: ## remove caches and .venv
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage build

@@ -183,10 +183,12 @@ def _culprit(step: Step, flags: int, body: bytes) -> Element | None:
 
 
 def keys(elements: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Yield (key, end) of each element in a message's worth of them."""
+    """Yield (key, end) of each element in a message's worth of them; ValueError for one that does not fit."""
     offset = 0
     while offset + 4 <= len(elements):
         length, _ = struct.unpack_from("=HH", elements, offset)
+        if length < 4:
+            raise ValueError(f"an element of {length} bytes does not fit")
         found = wire.parse(elements[offset + 4 : offset + length])
         ends = [wire.parse(found[part])[_VALUE] if part in found else b"" for part in (_KEY, _KEY_END)]
         yield ends[0], ends[1]

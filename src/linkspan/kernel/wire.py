@@ -29,6 +29,7 @@ _ATTRIBUTE = struct.Struct("=HH")
 _BUFFER = 1 << 20
 _RECEIVE = 1 << 16
 _CHUNK = 50
+_LARGEST_ERROR = 4095  # MAX_ERRNO, include/linux/err.h
 _PATIENCE = struct.pack("ll", 10, 0)
 
 Message = tuple[int, bytes]
@@ -100,10 +101,15 @@ def split(datagram: bytes) -> Iterator[tuple[int, int, int, bytes]]:
 
 
 def error_in(flags: int, body: bytes) -> NetlinkError | None:
-    """Return the error that an NLMSG_ERROR message reports, None for a mere acknowledgement."""
+    """Return the error that an NLMSG_ERROR message reports, None for a mere acknowledgement.
+
+    Raises ValueError for a number that is no error's.
+    """
     (number,) = struct.unpack_from("=i", body)
     if number == 0:
         return None
+    if not -_LARGEST_ERROR <= number < 0:
+        raise ValueError(f"netlink error {number} is no error")
     return NetlinkError(-number, _extended(flags, body))
 
 
