@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from linkspan.lab.topology import HOST_ADDRESS, LAN_ADDRESS
@@ -50,6 +52,10 @@ def test_the_host_has_a_link_of_its_own_if_it_wants(stage):
     assert reaches(stage, "web", "10.0.0.40") and reaches(stage, "web", HOST_ADDRESS)
     assert stage.network("lan")["IPAM"]["Config"][0]["AuxiliaryAddresses"] == {"host": "10.0.0.40"}
     assert "10.0.0.64 dev mv-" in stage.host("ip", "route").out
+    (shim,) = re.findall(r"mv-\w+", stage.host("ip", "-o", "link").out)[:1]
+    stage.host("ip", "link", "del", shim)
+    stage.until(lambda: stage.get("host", "http://10.0.0.64/cgi-bin/ip") == "10.0.0.40")
+    assert "is gone" not in stage.lab.daemon_log()
     stage.docker("stop", "-t", "0", "web")
     stage.lab.stop_daemon()
     stage.lab.daemon()

@@ -17,6 +17,7 @@ from linkspan.model.addresses import Address as IpAddress
 from linkspan.model.sandbox import Sandbox
 from linkspan.network.adapters import Kernel, Proxy
 from linkspan.network.names import owner
+from linkspan.network.parent_options import adopted_link
 from linkspan.network.registry import Registry
 from linkspan.network.settings import NetworkSettings
 from linkspan.network.standing import lost
@@ -124,9 +125,9 @@ class Differences:
     def networks(self) -> Iterator[Difference]:
         """Yield what of the networks' own links and addresses the host lacks."""
         for network in self._registry.networks():
-            if network.adopted and self._kernel.link(network.bridge) is None:
+            if (needed := adopted_link(network)) and self._kernel.link(needed) is None:
                 remedy = "it was not made by Linkspan: make it again, or remove the network"
-                what = f"bridge {network.bridge} of network {network.name}"
+                what = f"link {needed} of network {network.name}"
                 yield Difference(what, False, None, remedy)
             elif absent := lost(self._kernel, self._wanted.network_parts(network)):
                 what = f"link or address of network {network.name}"

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Collection
 from functools import partial
 
-from linkspan.blueprint.parts import LinkUp, VethPair
+from linkspan.blueprint.parts import LinkUp, Part, Route, SubLink, VethPair
 from linkspan.kernel.notices import Change
 from linkspan.model.errors import LinkspanError
 from linkspan.model.network import Endpoint, Network
@@ -20,6 +20,7 @@ from linkspan.network.differences import FORWARDING
 from linkspan.network.locks import KeyedLocks
 from linkspan.network.networks import Networks
 from linkspan.network.overlaps import collisions
+from linkspan.network.parent_options import adopted_link
 from linkspan.network.patience import TIMES, WITHIN, Patience
 from linkspan.network.registry import Registry
 from linkspan.network.standing import lost
@@ -101,19 +102,28 @@ class Healing:
 
     def _mend_network(self, network: Network) -> int:
         parts = self._wanted.network_parts(network)
-        if network.adopted and self._kernel.link(network.bridge) is None:
+        if (needed := adopted_link(network)) and self._kernel.link(needed) is None:
             self._tell(
-                f"the bridge {network.bridge} of network {network.name} is gone, and not linkspan's to make:"
+                f"the link {needed} of network {network.name} is gone, and not linkspan's to make:"
                 " make it again, or remove the network"
             )
             return 0
 
         def repair() -> bool:
             absent = lost(self._kernel, parts)
-            self._kernel.apply(absent)
+            self._kernel.apply((*absent, *self._ways_over(network, absent)))
             return bool(absent)
 
         return self._mend(f"links or addresses of network {network.name}", repair)
+
+    def _ways_over(self, network: Network, links: Collection[Part]) -> list[Route]:
+        """Return the host's routes to containers of a network over links that are made again."""
+        names = {part.name for part in links if isinstance(part, SubLink)}
+        if not names:
+            return []
+        endpoints = [e for sandbox in self._registry.sandboxes() for e in sandbox.endpoints]
+        parts = [p for e in endpoints if e.network_id == network.id for p in self._wanted.endpoint_parts(e)]
+        return [p for p in parts if isinstance(p, Route) and not p.sandbox and p.link in names]
 
     def _mend_sandboxes(self) -> int:
         repairs = 0

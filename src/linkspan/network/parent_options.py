@@ -69,6 +69,13 @@ def parent_link(network: Network) -> str:
     return network.option(PARENT) or f"dm-{network.id[:12]}"
 
 
+def adopted_link(network: Network) -> str:
+    """Return the link that a network needs and that others made: its bridge or its parent, "" if none."""
+    if not network.adopted:
+        return ""
+    return parent_link(network) if network.driver in DRIVERS else network.bridge
+
+
 def shim_link(network: Network) -> str:
     """Return the name of the host's own link on the network."""
     return f"mv-{network.id[:12]}"
