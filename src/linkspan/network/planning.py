@@ -8,6 +8,7 @@ from functools import partial
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
 from typing import Any
 
+from linkspan.ipam.leases import reserved
 from linkspan.model.addresses import Address, Interface
 from linkspan.model.errors import Forbidden
 from linkspan.model.network import Endpoint, EndpointConfig, EndpointRequest, Network, Pool
@@ -168,10 +169,14 @@ class Planner:
         try:
             address = leases.take(wanted, container) if wanted is not None else leases.take_next()
         except Forbidden as error:
-            holder = self._reservations.holder(network.id, wanted) if wanted is not None else ""
-            raise Forbidden(f"{error} (by container {holder})" if holder else str(error)) from error
+            holder = _reserved(network, wanted) or self._holder(network, wanted)
+            raise Forbidden(f"{error} (by {holder})" if holder else str(error)) from error
         undo.push(self._registry.give_back, network.id, address)
         return chosen if chosen is not None else interface(address, network.pool_of(address) or pool)
+
+    def _holder(self, network: Network, wanted: Address | None) -> str:
+        name = self._reservations.holder(network.id, wanted) if wanted is not None else ""
+        return f"container {name}" if name else ""
 
     def attach(
         self, endpoint: Endpoint, links: set[str], asked: SandboxRequest | Sandbox, undo: Undo
@@ -242,6 +247,19 @@ class Planner:
         """Strike out the leases of an endpoint in the store; inside a transaction of the store."""
         for address in addresses(endpoint):
             self._registry.store.release(endpoint.network_id, address)
+
+
+def _reserved(network: Network, address: Address | None) -> str:
+    """Return what a network keeps an address for itself as, "" for one that containers may have."""
+    for pool in network.pools:
+        if address is not None and address == pool.gateway:
+            return f"the gateway of network {network.name}"
+        for name, kept in pool.auxiliary:
+            if address == kept:
+                return f"the auxiliary address {name} of network {network.name}"
+        if address in reserved(pool):
+            return f"network {network.name} itself: it is the first or the last of {pool.subnet}"
+    return ""
 
 
 def interface(address: Address, pool: Pool) -> IPv4Interface | IPv6Interface:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 
 import pytest
 
 from linkspan.model.errors import Forbidden, LinkspanError
-from linkspan.model.network import EndpointConfig, EndpointRequest
+from linkspan.model.network import EndpointConfig, EndpointRequest, NetworkSpec, PoolRequest
 from linkspan.model.sandbox import ContainerIdentity
 from linkspan.network.registry import Registry
 from linkspan.network.reservations import Reservations
@@ -107,3 +107,18 @@ def test_who_writes_sandboxes_and_who_gives_up_addresses_do_not_wait_for_each_ot
     assert not any(thread.is_alive() for thread in threads), "a deadlock"
     assert reservations.owners() == []
     store.close()
+
+
+@pytest.mark.parametrize(
+    ("address", "holder"),
+    [
+        ("10.9.1.1", "the gateway of network small"),
+        ("10.9.1.3", "the auxiliary address printer of network small"),
+        ("10.9.1.7", "network small itself: it is the first or the last of 10.9.1.0/29"),
+    ],
+)
+def test_what_the_network_keeps_for_itself_is_named(house, address, holder):
+    pool = PoolRequest(ip_network("10.9.1.0/29"), auxiliary=(("printer", ip_address("10.9.1.3")),))
+    house.controller.create_network(NetworkSpec("small", pools=(pool,)))
+    with pytest.raises(LinkspanError, match=rf"Address already in use \(by {holder}\)"):
+        house.join("web", wish("small", ip_address(address)))
