@@ -15,6 +15,7 @@ from linkspan.engine.attach import AttachRequest
 from linkspan.engine.logs import LogRequest
 from linkspan.engine.streams import MULTIPLEXED, RAW
 from linkspan.model.errors import InvalidParameter
+from linkspan.model.numbers import is_number
 from linkspan.model.timestamps import parse_moment
 
 
@@ -40,7 +41,7 @@ def _moment(request: web.Request, name: str) -> int | None:
 
 def _tail(request: web.Request) -> int | None:
     text = request.query.get("tail", "all")
-    return int(text) if text.isdigit() else None
+    return int(text) if is_number(text) else None
 
 
 def log_request(request: web.Request) -> LogRequest:

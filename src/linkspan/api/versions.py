@@ -6,6 +6,7 @@ Source: Docker Engine API version history.
 from __future__ import annotations
 
 from linkspan.model.errors import InvalidParameter
+from linkspan.model.numbers import is_number
 
 ApiVersion = tuple[int, int]
 
@@ -68,7 +69,10 @@ def negotiate(asked: str | None) -> ApiVersion:
     """
     if asked is None:
         return MAXIMUM
-    major, minor, *_ = [*(int(part or "0") for part in asked.split(".")), 0]
+    parts = [part or "0" for part in asked.split(".")]
+    if not all(map(is_number, parts)):
+        raise InvalidParameter(f"client version {asked[:32]} is no version")
+    major, minor, *_ = [*map(int, parts), 0]
     version = (major, minor)
     if version < MINIMUM:
         raise InvalidParameter(

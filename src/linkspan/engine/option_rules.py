@@ -11,6 +11,7 @@ from typing import Any
 
 from linkspan.model.errors import InvalidParameter, LinkspanError
 from linkspan.model.image import Image
+from linkspan.model.numbers import is_number
 from linkspan.runtime.capabilities import normalise
 
 _ROTATION = frozenset({"max-size", "max-file", "compress"})
@@ -74,7 +75,7 @@ def _check_log_option(name: str, value: str) -> None:
         raise InvalidParameter(f"logger: logging mode not supported: {value}")
     if name in ("max-size", "max-buffer-size"):
         size_bytes(value)
-    if name == "max-file" and not (value.isdigit() and int(value) > 0):
+    if name == "max-file" and not (is_number(value) and int(value) > 0):
         raise InvalidParameter("max-file cannot be less than 1")
 
 
@@ -83,8 +84,8 @@ def size_bytes(text: str) -> int:
     if text == "-1":
         return -1
     found = _SIZE.fullmatch(text)
-    if not found:
-        raise InvalidParameter(f"invalid size: '{text}'")
+    if not found or len(text) > 64:
+        raise InvalidParameter(f"invalid size: '{text[:64]}'")
     return int(float(found[1]) * _UNITS[found[2].lower()])
 
 

@@ -7,6 +7,7 @@ from ipaddress import ip_address
 
 from linkspan.model.addresses import Address
 from linkspan.model.errors import InvalidParameter
+from linkspan.model.numbers import is_number
 from linkspan.model.ports import PROTOCOLS, PublishRequest
 
 LAST_PORT = 65535
@@ -41,7 +42,7 @@ def port_range(text: str) -> tuple[int, int]:
 
 
 def _port(text: str, whole: str) -> int:
-    if text.isascii() and text.isdigit() and 0 < int(text) <= LAST_PORT:
+    if is_number(text) and 0 < int(text) <= LAST_PORT:
         return int(text)
     raise InvalidParameter(f'invalid port specification: "{whole}"')
 

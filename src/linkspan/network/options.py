@@ -9,6 +9,7 @@ from ipaddress import ip_address
 from linkspan.model.addresses import Address
 from linkspan.model.errors import InvalidParameter
 from linkspan.model.network import Network
+from linkspan.model.numbers import is_number
 
 BRIDGE = "com.docker.network.bridge."
 MTU = "com.docker.network.driver.mtu"
@@ -96,7 +97,7 @@ def _mtu(given: dict[str, str]) -> int:
     text = given.get(MTU, "")
     if not text or text == "0":
         return 0
-    if not text.isdigit():
+    if not is_number(text):
         reason = f'strconv.Atoi: parsing "{text}": invalid syntax'
         raise InvalidParameter(f"failed to parse {MTU} value: {reason}")
     if not 68 <= int(text) <= 65535:
@@ -109,7 +110,7 @@ def _number(given: dict[str, str], key: str, default: int, least: int, most: int
     text = given.get(key, "")
     if not text:
         return default
-    if not text.isdigit() or not least <= int(text) <= most:
+    if not is_number(text) or not least <= int(text) <= most:
         raise InvalidParameter(f"{key} must be in the range {least} to {most}")
     return int(text)
 
