@@ -1,4 +1,4 @@
-"""Linkspan's own resources under /linkspan: the survey of the network, and the commands that build it."""
+"""Linkspan's own resources under /linkspan: the survey, the commands that build it, a packet's way."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ from typing import Any
 from aiohttp import web
 
 from linkspan.api.context import engine, json_response
+from linkspan.api.query import flag
 from linkspan.engine.house import House
 from linkspan.insight.commands import Builder, build
 from linkspan.insight.scope import Unknown, narrowed
 from linkspan.insight.survey import survey
-from linkspan.model.errors import NotFound
+from linkspan.insight.trace.answer import lived, trace
+from linkspan.insight.trace.kernel_world import KernelWorld
+from linkspan.insight.trace.ours import our_rules
+from linkspan.model.errors import InvalidParameter, NotFound
 from linkspan.model.network import Network
 
 
@@ -21,6 +25,7 @@ def routes() -> list[web.RouteDef]:
     return [
         web.get("/linkspan/survey", _survey, allow_head=False),
         web.get("/linkspan/commands", _commands, allow_head=False),
+        web.get("/linkspan/trace", _trace, allow_head=False),
     ]
 
 
@@ -58,6 +63,20 @@ async def _commands(request: web.Request) -> web.Response:
             for title, commands in groups
         ]
     )
+
+
+async def _trace(request: web.Request) -> web.Response:
+    """Answer with the way of a packet from `from` to `to`; with live=1 send one, too."""
+    house = engine(request).house
+    for name in ("from", "to"):
+        if not request.query.get(name):
+            raise InvalidParameter(f'the parameter "{name}" is missing: say who sends, and to whom')
+    begin, aim = request.query["from"], request.query["to"]
+    seen = await _surveyed(house)
+    found = await house.workers.run(trace, seen, KernelWorld(), begin, aim, our_rules(house.network))
+    if flag(request, "live"):
+        found = await house.workers.run(lived, seen, found, house.network.inside)
+    return json_response(found)
 
 
 def _chosen(networks: Sequence[Network], ids: Collection[str]) -> list[Network]:

@@ -42,6 +42,8 @@ COMMANDS = {
     "network disconnect": ("networks", "DISCONNECT", "Disconnect a container from a network"),
     "links": ("looking", "LINKS", "List which veth belongs to which container"),
     "map": ("looking", "MAP", "Draw bridges, veth pairs, containers and published ports"),
+    "commands": ("looking", "COMMANDS", "Print the commands that build a network by hand"),
+    "trace": ("tracing", "TRACE", "Tell the way of a packet, and what stops it"),
     "doctor": ("doctor", "DOCTOR", "Compare this host with the records, and put it right"),
     "events": ("system", "EVENTS", "Show what happens, as it happens"),
     "version": ("system", "VERSION", "Show the versions of client and daemon"),

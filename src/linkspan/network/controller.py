@@ -282,6 +282,11 @@ class Controller:
         """Return the sandbox of a container as it stands, None if it has none."""
         return self._registry.sandbox(container_id)
 
+    def inside(self, sandbox: str, function: Callable[[], Result]) -> Result:
+        """Return `function()`, run in the namespace at `sandbox` ("": the host)."""
+        found: Result = self._kernel.in_sandbox(sandbox, function)
+        return found
+
     def observe(self) -> HostView:
         """Return what the kernel holds on the host just now; raises KernelError."""
         return observe(self._kernel)
