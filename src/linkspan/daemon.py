@@ -30,6 +30,7 @@ from linkspan.firewall.none import NoFirewall
 from linkspan.kernel.host import HostKernel
 from linkspan.model.errors import Conflict, Forbidden, LinkspanError
 from linkspan.network.controller import Controller
+from linkspan.path.dns.memory import PortMemory
 from linkspan.path.dns.resolver import Resolver
 from linkspan.path.dns.zone import Zone
 from linkspan.path.proxy.client import ProxyClient
@@ -223,7 +224,7 @@ def build(settings: DaemonSettings, store: Store, firewall: Firewall) -> House:
     )
     controller = Controller(store, kernel, firewall, proxy, network)
     registry = Registry(store, workers)
-    resolver = Resolver(Zone(), kernel.in_sandbox)
+    resolver = Resolver(Zone(), kernel.in_sandbox, PortMemory(settings.exec_root / "resolver"))
     return House(
         settings=settings,
         store=store,

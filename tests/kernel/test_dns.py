@@ -24,6 +24,8 @@ from dnslib import QTYPE, RR, SOA, TXT, A, DNSRecord
 
 from linkspan.model.errors import KernelError
 from linkspan.model.network import Endpoint
+from linkspan.path.dns import redirect
+from linkspan.path.dns.memory import PortMemory
 from linkspan.path.dns.resolver import Resolver
 from linkspan.path.dns.view import SandboxView, Upstream
 from linkspan.path.dns.zone import Zone
@@ -115,7 +117,7 @@ def _parsed(text: str) -> Any:
 
 
 @pytest.fixture
-def story() -> Iterator[Callable[[Callable[[Bed], Awaitable[None]]], None]]:
+def story(tmp_path: Path) -> Iterator[Callable[[Callable[[Bed], Awaitable[None]]], None]]:
     """`story(function)` runs the coroutine function in a fresh daemon's namespace with a fresh sandbox."""
     name = f"lkdns{os.getpid()}-{next(COUNTER)}"
     subprocess.run(["ip", "netns", "add", name], check=True)
@@ -123,7 +125,7 @@ def story() -> Iterator[Callable[[Callable[[Bed], Awaitable[None]]], None]]:
 
     async def played(function: Callable[[Bed], Awaitable[None]]) -> None:
         zone = Zone()
-        resolver = Resolver(zone, _inside)
+        resolver = Resolver(zone, _inside, PortMemory(tmp_path))
         try:
             await function(Bed(name, resolver, zone))
         finally:
@@ -286,6 +288,41 @@ def test_several_holders_are_shuffled_and_large_answers_go_by_tcp(story: Story) 
         assert len(set(await bed.short("+bufsize=4096", "web"))) == 60
 
     story(play)
+
+
+def test_the_next_daemon_writes_rules_only_where_they_are_gone(
+    story: Story, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[tuple[int, int]] = []
+    install = redirect.install
+
+    def noted(*ports: int) -> None:
+        written.append(ports)  # type: ignore[arg-type]
+        install(*ports)
+
+    monkeypatch.setattr(redirect, "install", noted)
+
+    async def daemon(bed: Bed, last: bool = False) -> None:
+        resolver = Resolver(bed.zone, _inside, PortMemory(tmp_path))
+        await resolver.add_sandbox("sandbox", bed.view())
+        assert await bed.short("web") == ["172.18.0.3"]
+        assert await bed.short("+tcp", "web") == ["172.18.0.3"]
+        if last:
+            resolver.remove_sandbox("sandbox")
+        resolver.close()
+        await asyncio.sleep(0)
+
+    async def tell(bed: Bed) -> None:
+        bed.zone.add(_endpoint("web", 1))
+        await daemon(bed)
+        await daemon(bed)
+        assert len(written) == 1
+        await bed.run("sh", "-c", "iptables -t nat -F && iptables -t nat -X")
+        await daemon(bed, last=True)
+        assert len(written) == 2
+        assert list(tmp_path.iterdir()) == []
+
+    story(tell)
 
 
 def test_names_come_and_go_at_once(story: Story) -> None:

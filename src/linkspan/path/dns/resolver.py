@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from linkspan.path.dns import redirect
 from linkspan.path.dns.batch import Batch
 from linkspan.path.dns.cache import Cache
+from linkspan.path.dns.memory import PortMemory
 from linkspan.path.dns.server import SandboxServer, Sockets, open_sockets
 from linkspan.path.dns.upstream import Forwarder
 from linkspan.path.dns.view import SandboxView, Upstream
@@ -24,8 +25,11 @@ class Resolver:
     called from the event loop; the zone may be changed from any thread.
     """
 
-    def __init__(self, zone: Zone, in_sandbox: Callable[[str, Callable[[], object]], object]) -> None:
+    def __init__(
+        self, zone: Zone, in_sandbox: Callable[[str, Callable[[], object]], object], memory: PortMemory
+    ) -> None:
         self.zone = zone
+        self._memory = memory
         self._in_sandbox = in_sandbox
         self._servers: dict[str, SandboxServer] = {}
         self._groups: dict[Group, tuple[Forwarder, Cache]] = {}
@@ -41,7 +45,7 @@ class Resolver:
         self.remove_sandbox(key)
         sockets = await asyncio.shield(asyncio.to_thread(self._prepare, view.sandbox))
         server = SandboxServer(sockets, self._batch, self.zone, view, *self._group(view))
-        self.remove_sandbox(key)
+        self._end(key)
         self._servers[key] = server
         server.start()
 
@@ -55,22 +59,30 @@ class Resolver:
 
     def remove_sandbox(self, key: str) -> None:
         """Close the sandbox's sockets, so that its namespace can go; unknown ones are fine."""
+        if server := self._end(key):
+            self._memory.forget(server.view.sandbox)
+
+    def _end(self, key: str) -> SandboxServer | None:
         server = self._servers.pop(key, None)
         if server:
             server.close()
             self._forget_group(server.view, key)
+        return server
 
     def close(self) -> None:
-        """Stop answering."""
+        """Stop answering; the rules of the sandboxes stay, for the next daemon to find."""
         for key in list(self._servers):
-            self.remove_sandbox(key)
+            self._end(key)
         self.zone.unwatch(self._on_change)
 
     def _prepare(self, sandbox: str) -> Sockets:
         def inside() -> Sockets:
+            if former := self._memory.reopened(sandbox):
+                return former
             sockets = open_sockets()
             try:
                 redirect.install(*sockets.ports())
+                self._memory.remember(sandbox, sockets)
             except BaseException:
                 sockets.close()
                 raise

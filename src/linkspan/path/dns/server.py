@@ -48,15 +48,19 @@ class Sockets:
         self.stream.close()
 
 
-def open_sockets(port: int = 0) -> Sockets:
-    """Open both sockets in the calling thread's namespace, on any free ports unless `port` is given."""
+def open_sockets(port: int = 0, stream_port: int = 0) -> Sockets:
+    """Open both sockets in the calling thread's namespace, on any free ports unless `port` is given.
+
+    `stream_port` is that of TCP if it is another. Raises OSError.
+    """
     datagram = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
     stream = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     opened = Sockets(datagram, stream)
     try:
         datagram.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, QUEUE)
         datagram.bind((ADDRESS, port))
-        stream.bind((ADDRESS, port))
+        stream.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        stream.bind((ADDRESS, stream_port or port))
         stream.listen(STREAMS)
     except BaseException:
         opened.close()
