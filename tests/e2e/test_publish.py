@@ -81,6 +81,18 @@ def test_udp_through_the_proxy(stage, echo):
     )
 
 
+def test_a_proxy_that_is_killed_is_back_before_the_next_connect_is_answered(stage):
+    stage.web("c1", "-p", "8080:80")
+    find = "grep -lx linkspan-proxy /proc/[0-9]*/comm"
+    first = stage.host("sh", "-c", find).text
+    for _ in range(2):
+        stage.host("sh", "-c", f"kill -9 $({find} | cut -d/ -f3)")
+        assert stage.get("host", "http://127.0.0.1:8080/")
+    assert stage.host("sh", "-c", find).text != first
+    stage.docker("rm", "-f", "c1")
+    assert "Connection refused" in stage.host("nc", "-z", "-v", "127.0.0.1", "8080", check=False).err
+
+
 def test_a_range_is_one_rule(stage):
     before = len(stage.rules("nat")), len(stage.rules("filter"))
     stage.sleeper("c1", "-p", "8000-8999:8000-8999")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _socket
 import os
+import sys
 from collections.abc import Callable
 
 from linkspan.path.proxy.doors import Doors
@@ -62,9 +63,11 @@ class Control:
         if not message:
             self._drop(connection)
             return
-        answer = self._answer(message, _descriptors(ancillary))
+        answer, lent = self._answer(message, _descriptors(ancillary))
+        rights = b"".join(descriptor.to_bytes(4, sys.byteorder) for descriptor in lent)
+        beside = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, rights)] if rights else []
         try:
-            connection.send(answer, _socket.MSG_DONTWAIT)
+            connection.sendmsg([answer], beside, _socket.MSG_DONTWAIT)
         except OSError:
             self._drop(connection)  # it asks and does not read
 
@@ -84,14 +87,17 @@ class Control:
             self._loop.running = False
         return now + LOOK_INTERVAL
 
-    def _answer(self, message: bytes, descriptors: list[int]) -> bytes:
+    def _answer(self, message: bytes, descriptors: list[int]) -> tuple[bytes, list[int]]:
+        """Return the answer, and the sockets that go with it."""
         try:
             verb, entries = decode(message)
-            return self._perform(verb, entries, descriptors)
+            if verb.startswith(("lend relay ", "lend hold ")):
+                return self._lend(verb.startswith("lend relay "), int(verb.split()[2]))
+            return self._perform(verb, entries, descriptors), []
         except (ValueError, OSError) as error:
             for descriptor in descriptors:
                 os.close(descriptor)
-            return encode(f"error {error}", [])
+            return encode(f"error {error}", []), []
 
     def _perform(self, verb: str, entries: list[Entry], descriptors: list[int]) -> bytes:
         if verb in ("add relay", "add hold"):
@@ -111,10 +117,17 @@ class Control:
         raise ValueError(f"unknown request: {verb}")
 
     def _list(self, offset: int) -> bytes:
-        entries = self._doors.listed()
-        shown = page(entries, offset)
-        end = offset + len(shown)
-        return encode(f"ok {end if end < len(entries) else 0}", shown)
+        return _page(self._doors.listed(), offset)[0]
+
+    def _lend(self, relay: bool, offset: int) -> tuple[bytes, list[int]]:
+        answer, shown = _page(self._doors.lent(relay), offset)
+        return answer, self._doors.descriptors(shown)
+
+
+def _page(entries: list[Entry], offset: int) -> tuple[bytes, list[Entry]]:
+    shown = page(entries, offset)
+    end = offset + len(shown)
+    return encode(f"ok {end if end < len(entries) else 0}", shown), shown
 
 
 def _descriptors(ancillary: list[tuple[int, int, bytes]]) -> list[int]:

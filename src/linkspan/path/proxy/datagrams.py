@@ -131,7 +131,7 @@ class DatagramDoor:
 
     def close(self) -> None:
         """Close the port and every session."""
-        self._loop.forget(self._sock.fileno())
+        self._loop.unwatch(self._sock.fileno())
         self._sock.close()
         self._loop.silence(self._sweep)
         for key in list(self._clients):

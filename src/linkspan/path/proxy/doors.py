@@ -9,7 +9,7 @@ from linkspan.path.proxy.datagrams import DatagramDoor
 from linkspan.path.proxy.loop import Loop
 from linkspan.path.proxy.sources import Sources
 from linkspan.path.proxy.streams import RESET_ON_CLOSE, Session, Streams
-from linkspan.path.proxy.wire import Entry
+from linkspan.path.proxy.wire import Entry, singles
 
 ACCEPTS_PER_TURN = 16
 IPPROTO_SCTP = 132
@@ -114,6 +114,7 @@ class Doors:
         self._streams = Streams(loop)
         self._doors: dict[Key, Door] = {}
         self._entries: dict[Key, Entry] = {}
+        self._descriptors: dict[Key, int] = {}
 
     def __len__(self) -> int:
         return len(self._doors)
@@ -123,7 +124,7 @@ class Doors:
 
         Raises ValueError when their numbers differ or a port is held already; then none is taken.
         """
-        ports = [port for entry in entries for port in _single_ports(entry)]
+        ports = [port for entry in entries for port in singles(entry)]
         if len(ports) != len(descriptors):
             raise ValueError(f"{len(ports)} ports came with {len(descriptors)} sockets")
         held = [entry for entry in ports if entry[:3] in self._doors]
@@ -131,6 +132,7 @@ class Doors:
             raise ValueError("already held: {} {} {}".format(*held[0][:3]))
         for entry, descriptor in zip(ports, descriptors, strict=True):
             self._entries[entry[:3]] = entry
+            self._descriptors[entry[:3]] = descriptor
             self._doors[entry[:3]] = self._door(entry, descriptor, relay)
 
     def _door(self, entry: Entry, descriptor: int, relay: bool) -> Door:
@@ -147,10 +149,11 @@ class Doors:
     def close(self, entries: list[Entry]) -> None:
         """Close the ports of `entries` and all that runs through them; unknown ones are fine."""
         for entry in entries:
-            for protocol, host, port, *_ in _single_ports(entry):
+            for protocol, host, port, *_ in singles(entry):
                 door = self._doors.pop((protocol, host, port), None)
                 if door:
                     del self._entries[protocol, host, port]
+                    del self._descriptors[protocol, host, port]
                     door.close()
         self._loop.close_buried()
 
@@ -162,9 +165,12 @@ class Doors:
         """Return an entry for each port, in the order they came."""
         return list(self._entries.values())
 
+    def lent(self, relay: bool) -> list[Entry]:
+        """Return an entry for each port that is relayed, or only held."""
+        return [
+            entry for key, entry in self._entries.items() if relay != isinstance(self._doors[key], HeldDoor)
+        ]
 
-def _single_ports(entry: Entry) -> list[Entry]:
-    protocol, host, port, target, target_port, count, sources = entry
-    return [
-        (protocol, host, port + offset, target, target_port + offset, 1, sources) for offset in range(count)
-    ]
+    def descriptors(self, entries: list[Entry]) -> list[int]:
+        """Return the sockets of `entries`, one port each."""
+        return [self._descriptors[entry[:3]] for entry in entries]

@@ -46,6 +46,11 @@ class Loop:
         """No more events of `descriptor`, which is about to be closed (and so leaves the epoll set)."""
         self._handlers.pop(descriptor, None)
 
+    def unwatch(self, descriptor: int) -> None:
+        """No more events of `descriptor`, which others hold as well, so that closing it does not end them."""
+        self._handlers.pop(descriptor, None)
+        self._epoll.unregister(descriptor)
+
     def watch_door(self, descriptor: int, handler: Callable[[int], None]) -> None:
         """Call `handler` when the listening socket `descriptor` has a connection to accept."""
         self._door_handlers[descriptor] = handler

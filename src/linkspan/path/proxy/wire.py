@@ -8,6 +8,8 @@ A request is a verb line and entry lines; descriptors travel beside it (SCM_RIGH
     add hold             keep these sockets, relay nothing -> ok
     close                close these sockets, and what runs through them -> ok
     list OFFSET          -> ok NEXT, then entries (NEXT is 0 at the end)
+    lend relay OFFSET    -> ok NEXT, then entries of `add relay`, duplicates of their sockets beside them
+    lend hold OFFSET     -> the same of `add hold`
     pid                  -> ok PID
     quit                 close everything and end         -> ok
 
@@ -99,3 +101,11 @@ def merged(entries: list[Entry]) -> list[Entry]:
                 continue
         result.append(entry)
     return result
+
+
+def singles(entry: Entry) -> list[Entry]:
+    """Return an entry for each port of a run."""
+    protocol, host, port, target, target_port, count, sources = entry
+    return [
+        (protocol, host, port + offset, target, target_port + offset, 1, sources) for offset in range(count)
+    ]
