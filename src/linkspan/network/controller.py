@@ -17,6 +17,7 @@ from linkspan.network.audit import Audit, Verdict
 from linkspan.network.dhcp import Client, Dhcp, directory
 from linkspan.network.differences import Differences
 from linkspan.network.drivers import is_remote
+from linkspan.network.egress import OpenNames, check_egress
 from linkspan.network.exposure import exposures
 from linkspan.network.healing import Healing
 from linkspan.network.hotplug import Hotplug
@@ -99,6 +100,7 @@ class Controller:
             self._locks,
             settings,
         )
+        self.open_names = OpenNames(firewall)
         self.firewall_backend = str(getattr(firewall, "name", "none"))
 
     def _name_now(self, owner: Owner) -> str:
@@ -142,12 +144,14 @@ class Controller:
 
     def create_network(self, spec: NetworkSpec) -> Network:
         """Create a network; raises what `design` raises, or KernelError. Nothing is left after an error."""
+        check_egress(spec, self.settings)
         return self._networks.create(spec)
 
     def remove_network(self, reference: str) -> Network:
         """Remove a network that has no endpoints; raises NotFound, Forbidden, LinkspanError."""
         network = _flat(self._networks.remove, reference)
         self._reservations.forget_network(network.id)
+        self.open_names.forget(network.bridge)
         return network
 
     def network(self, reference: str) -> Network:

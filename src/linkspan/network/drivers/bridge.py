@@ -14,6 +14,7 @@ from linkspan.model.addresses import Interface
 from linkspan.model.network import Endpoint, Network, Pool
 from linkspan.network.drivers.attachment import inner_parts
 from linkspan.network.drivers.lan import is_dhcp
+from linkspan.network.egress import egress_list
 from linkspan.network.names import bridge_mac, endpoint_owner, network_owner
 from linkspan.network.options import BridgeOptions, bridge_options
 from linkspan.network.settings import NetworkSettings
@@ -86,7 +87,9 @@ def _pool_facts(
 ) -> Iterator[Fact]:
     version = pool.subnet.version
     mode = options.mode(version)
-    yield Fence(network.bridge, pool.subnet, network.internal, options.icc, mode)
+    allowed = egress_list(dict(network.options))
+    outward = None if allowed is None else allowed.of_family(version)
+    yield Fence(network.bridge, pool.subnet, network.internal, options.icc, mode, outward)
     if not (settings.userland_proxy or network.internal) and mode in ("nat", "nat-unprotected"):
         yield Hairpin(pool.subnet, network.bridge)
     if network.internal or not options.masquerade or mode not in ("nat", "nat-unprotected"):
