@@ -14,7 +14,7 @@ import pytest
 
 from linkspan.lab import Lab
 
-BY_NAME, BY_ADDRESS = "203.0.113.77", "198.51.100.1"
+BY_NAME, BY_ADDRESS, BY_IPV6 = "203.0.113.77", "198.51.100.1", "[2001:db8:1::1]"
 SERVER = str(Path(__file__).with_name("name_server.py"))
 OPTION = "linkspan.egress.allow"
 
@@ -40,11 +40,11 @@ def walled(request) -> Iterator[Lab]:
 
 def fetched(lab: Lab, name: str, url: str) -> bool:
     """Whether a container gets an HTTP answer: by its resolver if `url` is a name."""
-    if not url[0].isdigit():
+    if url[0] not in "0123456789[":
         command = ("exec", name, "timeout", "1", "wget", "-qO/dev/null", f"http://{url}/")
         return lab.docker(*command, check=False).code == 0
     key = lab.docker("inspect", "-f", "{{.NetworkSettings.SandboxKey}}", name).text
-    curl = ("curl", "-s", "-o", "/dev/null", "--max-time", "0.4", f"http://{url}/")
+    curl = ("curl", "-s", "-g", "-o", "/dev/null", "--max-time", "0.4", f"http://{url}/")
     return lab.run("host", "nsenter", f"--net={key}", *curl, check=False).code == 0
 
 
@@ -56,6 +56,13 @@ def test_addresses_on_the_list_are_reached_and_others_not(walled):
     assert fetched(walled, "web", BY_ADDRESS)
     assert not fetched(walled, "web", BY_NAME)
     assert not fetched(walled, "mute", BY_ADDRESS)
+    assert not fetched(walled, "mute", BY_IPV6)
+    walled.docker("network", "create", "--ipv6", "-o", f"{OPTION}=2001:db8:1::/64", "six")
+    walled.docker("run", "-d", "--name=six", "--network=six", "busybox", "sleep", "99")
+    assert fetched(walled, "six", BY_IPV6)
+    assert not fetched(walled, "six", BY_ADDRESS)
+    walled.docker("rm", "-f", "six")
+    walled.docker("network", "rm", "six")
 
 
 def test_names_on_the_list_open_the_way_to_their_addresses_for_their_network_alone(walled):
