@@ -3,9 +3,11 @@
 The daemon's code knows nothing of it: the functions of POINTS are wrapped from outside before it starts.
 Which point, and at which of its calls, is said by LINKSPAN_DOOM at start, as in
 "linkspan.store.database:Store.begin after 2", or by such a line in the FIFO that LINKSPAN_DOOM_FIFO names.
+The moment "fails" raises an error instead, in place of the call; the file FIFO.told then says how it went.
 """
 
 import asyncio
+import errno
 import functools
 import importlib
 import os
@@ -13,6 +15,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from linkspan.cli import daemon_main
@@ -52,6 +55,7 @@ POINTS = (
     "linkspan.runtime.bundle:Bundle.make",
     "linkspan.runtime.bundle:Bundle.remove",
     "linkspan.runtime.monitor:begin",
+    "linkspan.runtime.monitor:Monitor.wait",
     "linkspan.runtime.creation:Creation.finish",
     "linkspan.runtime.runtime:Runtime.begin",
     "linkspan.runtime.runtime:Runtime.start",
@@ -92,12 +96,23 @@ def _strike(point: str, moment: str) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
+def _fail(point: str) -> None:
+    """Raise the error of a full disk in place of the call that was named."""
+    key = f"{point} fails"
+    if key in _doom:
+        _doom[key] -= 1
+        if _doom[key] == 0:
+            del _doom[key]
+            raise OSError(errno.ENOSPC, f"injected at {point}")
+
+
 def _wrapped(point: str, function: Callable[..., Any]) -> Callable[..., Any]:
     if asyncio.iscoroutinefunction(function):
 
         @functools.wraps(function)
         async def ends_later(*args: Any, **kwargs: Any) -> Any:
             _strike(point, "before")
+            _fail(point)
             result = await function(*args, **kwargs)
             _strike(point, "after")
             return result
@@ -107,6 +122,7 @@ def _wrapped(point: str, function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def ends(*args: Any, **kwargs: Any) -> Any:
         _strike(point, "before")
+        _fail(point)
         result = function(*args, **kwargs)
         _strike(point, "after")
         return result
@@ -127,7 +143,10 @@ def _listen(fifo: str) -> None:
     while True:
         with open(fifo) as lines:
             for line in lines:
+                if line.split()[1] == "fails":
+                    _doom.clear()
                 _arm(line)
+                Path(f"{fifo}.told").write_text(line)
 
 
 def main() -> int:

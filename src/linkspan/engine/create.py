@@ -161,16 +161,18 @@ class Creation:
         name = container.name or random_name(registry.name_taken, container.short_id)
         registry.reserve_name(name, container.id)
         managed = Managed(replace(container, name=name))
+        made: tuple[str, ...] = ()
         try:
             resolved = await self._house.workers.run(self._materialise, managed.container, mounts, image)
+            made = resolved.made
             managed.change(mounts=resolved.points)
             await registry.save(managed)
         except BaseException:
             registry.release_name(name)
-            await self._house.workers.run(self._undo, container.id)
+            await self._house.workers.run(self._undo, container.id, made)
             raise
         registry.insert(managed)
-        for volume in resolved.made:
+        for volume in made:
             self._house.tell_volume(volume, "create")
         self._house.tell(managed.container, "create")
 
@@ -184,9 +186,11 @@ class Creation:
             house.network.reserve(request.container, request.endpoints)
         return self._storage.resolve(container, mounts)
 
-    def _undo(self, id: str) -> None:
+    def _undo(self, id: str, volumes: tuple[str, ...]) -> None:
         self._house.network.release(id)
         self._house.overlay.remove(id)
+        for name in volumes:
+            self._house.volumes.remove(name)
         shutil.rmtree(self._house.directory(id), ignore_errors=True)
 
 

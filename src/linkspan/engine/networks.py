@@ -108,8 +108,14 @@ class Networks:
             networks = {**_without_private(managed.container, network), network.name: config}
             attach = self._plug if managed.state.running else self._reserve
             await self._run(network)(attach, managed.container, network, config)
+            before = managed.container
             managed.change(networks=networks)
-            await self._workers.run(self._follow, managed.container)
+            try:
+                await self._workers.run(self._follow, managed.container)
+            except Exception:
+                managed.change(networks=before.networks)
+                await self._run(network)(self._take_back, before, network)
+                raise
         self._tell("connect", network, managed.id)
 
     def _run(self, network: Network) -> Callable[..., Awaitable[Any]]:
@@ -118,6 +124,14 @@ class Networks:
 
     def _plug(self, container: Container, network: Network, config: EndpointConfig) -> None:
         self._controller.connect(identity_of(container), EndpointRequest(network.id, config))
+
+    def _take_back(self, container: Container, network: Network) -> None:
+        """Undo a connect that could not be written down."""
+        if container.state.running:
+            self._controller.disconnect(container.id, network.id, force=True)
+        else:
+            self._controller.release(container.id, network.id)
+        self._refresh(container)
 
     def _follow(self, container: Container) -> None:
         """Write down the networks that a container is on now: its files and its record."""

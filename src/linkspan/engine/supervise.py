@@ -41,7 +41,10 @@ class Supervisor:
         """
         try:
             await self._launcher.launch(managed, restoring)
-        except LinkspanError:
+        except Exception:
+            if managed.alive:  # it runs, and nobody could write that down: it must not run unwatched
+                await self.clean_up(managed)
+                managed.change_state(running=False, pid=0)
             if managed.container.auto_remove:
                 await self._removal.finish(managed, volumes=True)
             raise

@@ -249,13 +249,13 @@ class IptablesFirewall:
 
     def _install(self, fresh: Sequence[Rule]) -> None:
         done: list[Rule] = []
-        self._journal.note(fresh)
         try:
+            self._journal.note(fresh)
             for family, rules in self._families.items():
                 mine = [rule for rule in fresh if rule.family == family]
                 rules.install(mine)
                 done += mine
-        except LinkspanError:
+        except (LinkspanError, OSError):
             for family, rules in self._families.items():
                 rules.uninstall([rule for rule in done if rule.family == family], self._crowd[family])
             self._journal.strike(fresh)
