@@ -22,7 +22,9 @@ def full() -> Iterator[Lab]:
         lab.run("host", "mount", "-t", "tmpfs", "-o", "size=40m", "tmpfs", DATA)
         lab.daemon(f"--data-root={DATA}/data")
         lab.docker("run", "-d", "--name", "witness", "-p", "8080:80", "busybox", "httpd", "-f")
-        lab.docker("run", "-d", "--name", "talker", "busybox", "sh", "-c", "while sleep 0.05; do echo word; done")
+        lab.docker(
+            "run", "-d", "--name", "talker", "busybox", "sh", "-c", "while sleep 0.05; do echo word; done"
+        )
         lab.run("host", "dd", "if=/dev/zero", f"of={DATA}/filler", "bs=4k", check=False)
         yield lab
 
@@ -50,7 +52,9 @@ def test_a_full_disk_is_told_and_survived(full):
         refused = full.docker(*words, check=False)
         assert refused.code != 0 and any(each in refused.err.lower() for each in WORDS), (what, refused.both)
     assert full.docker("ps", "--format", "{{.Names}}").lines == ["talker", "witness"]
-    assert full.run("lan", "curl", "-s", "-o", "/dev/null", "--max-time", "2", "http://10.0.0.5:8080/").code == 0
+    assert (
+        full.run("lan", "curl", "-s", "-o", "/dev/null", "--max-time", "2", "http://10.0.0.5:8080/").code == 0
+    )
     assert before.difference(full.snapshot()) == ""
     full.run("host", "rm", f"{DATA}/filler")
     for words in requests.values():

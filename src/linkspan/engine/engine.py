@@ -18,11 +18,14 @@ from linkspan.engine.reload import attributes, reloaded
 from linkspan.engine.settings import DaemonSettings
 from linkspan.engine.volumes import VolumeUseCases
 from linkspan.engine.watching import HostWatch
+from linkspan.model.errors import LinkspanError
 from linkspan.runtime.images.skopeo import Registries
 
 log = logging.getLogger(__name__)
 
 _DAEMON = "daemon"
+BACKUPS = 600
+"""Seconds between copies of the state; one that has not changed is not copied again."""
 
 
 class Engine:
@@ -72,6 +75,17 @@ class Engine:
         await self.containers.recover()
         self._host_resolvers.start()
         self._watch.start()
+        house.workers.spawn(self._keep_backups())
+
+    async def _keep_backups(self) -> None:
+        """Copy the state beside itself from time to time, for the day when the file is torn."""
+        store = self._house.store
+        while True:
+            await asyncio.sleep(BACKUPS)
+            try:
+                await self._house.workers.run(store.keep_backup)
+            except LinkspanError as error:
+                log.error("no copy of the state is kept: %s", error)
 
     def _identity(self) -> str:
         """Return this daemon's lasting id."""

@@ -157,9 +157,9 @@ class Store:
         fresh = place.with_name(f"{place.name}.new")
         try:
             fresh.unlink(missing_ok=True)
+            fresh.touch(mode=0o600)
             with closing(sqlite3.connect(fresh)) as copy:
                 self._connection.backup(copy)
-            fresh.chmod(0o600)
             fresh.replace(place)
         except (sqlite3.Error, OSError) as error:
             fresh.unlink(missing_ok=True)
