@@ -52,9 +52,8 @@ check: lint types layers ## lint, types and layering
 
 ci: check test ## what .ci/run runs
 
-bench: setup ## measure against Debian's dockerd in one run, write docs/benchmarks.md (root, some minutes)
-	$(BIN)/python bench/run.py
-	$(BIN)/python bench/dns.py
+bench: setup ## measure against Debian's dockerd, write docs/benchmarks.md; PART="dns ports", QUICK=1 (root)
+	$(BIN)/python bench/all.py $(if $(QUICK),--quick) $(PART)
 
 crash: setup ## kill the daemon 200 times under load and look at what is left (root, ten minutes)
 	$(BIN)/python scripts/crash $(CRASH_FLAGS)

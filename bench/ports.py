@@ -34,6 +34,7 @@ from linkspan.blueprint.facts import Fact, Fence, Masquerade, Publish, SkipOwnBr
 from linkspan.firewall.iptables import IptablesFirewall
 from linkspan.firewall.nftables import NftablesFirewall
 from linkspan.lab import Lab
+from report import Target
 
 RULE_BACKENDS = ("nftables", "iptables-nft", "iptables-legacy")
 ENGINE_BACKENDS = ("nftables", "iptables")
@@ -126,7 +127,7 @@ def rules_inside(backend: str, rounds: int) -> None:
 
 
 def rules(backends: Sequence[str], rounds: int) -> None:
-    print("\n## Rules: the firewall alone (ms)\n")
+    print("\n### Rules: the firewall alone (ms)\n")
     heading("change", "backend", "add: median", "p10", "p90", "remove: median", "p10", "p90")
     for backend in backends:
         with Lab() as lab:
@@ -214,7 +215,9 @@ def engine(backend: str) -> Iterator[tuple[Lab, Client]]:
             yield lab, Client(lab)
 
 
-def start_and_stop(client: Client, name: str, ports: dict[int, int], rounds: int) -> tuple[str, str]:
+def start_and_stop(
+    client: Client, name: str, ports: dict[int, int], rounds: int
+) -> tuple[list[float], list[float]]:
     """Milliseconds of start and of kill-and-wait."""
     client.create(name, ports)
     started, killed = [], []
@@ -222,12 +225,13 @@ def start_and_stop(client: Client, name: str, ports: dict[int, int], rounds: int
         started.append(timed(client.start, name))
         killed.append(timed(client.kill, name))
     client.remove(name)
-    return spread(started, 1), spread(killed, 1)
+    return started, killed
 
 
 def start(backends: Sequence[str], rounds: int) -> None:
-    print("\n## A container's start and stop by the API (ms)\n")
+    print("\n### A container's start and stop by the API (ms)\n")
     heading("ports", "engine", "start: median", "p10", "p90", "stop: median", "p10", "p90")
+    comments: list[str] = []
     for backend in backends:
         slow = backend == "dockerd"
         cases = {
@@ -241,27 +245,54 @@ def start(backends: Sequence[str], rounds: int) -> None:
             for _ in range(3):
                 client.start("warm")
                 client.kill("warm")
-            for title, ports in cases.items():
-                row(title, backend, client, ports, 1 if slow and len(ports) > 100 else rounds)
+            found = {
+                title: row(title, backend, client, ports, 1 if slow and len(ports) > 100 else rounds)
+                for title, ports in cases.items()
+            }
             if slow:
                 continue
-            row("10,000 one by one", backend, client, every_second(CROWD, CROWD_FIRST), min(rounds, 5))
-            client.create("crowd", every_second(CROWD, CROWD_FIRST))
+            crowd = every_second(CROWD, CROWD_FIRST)
+            found["10,000 one by one"] = row("10,000 one by one", backend, client, crowd, min(rounds, 5))
+            client.create("crowd", crowd)
             client.start("crowd")
-            row("10 beside 10,000", backend, client, every_second(10, FIRST), rounds)
+            found["10 beside 10,000"] = row(
+                "10 beside 10,000", backend, client, every_second(10, FIRST), rounds
+            )
+        comments += start_targets(backend, found)
+    print("\n".join(comments))
 
 
-def row(title: str, backend: str, client: Client, ports: dict[int, int], rounds: int) -> None:
+def start_targets(backend: str, found: dict[str, tuple[float, float]]) -> list[str]:
+    """Return what was to be reached, from the medians of start and stop."""
+    comments = []
+    limits = {"nftables": (20.0, 250.0), "iptables": (150.0, 0.0)}[backend]
+    for number, title in enumerate(("start", "stop")):
+        for ports, limit in zip(("1,000 one by one", "10,000 one by one"), limits, strict=True):
+            if limit:
+                more = found[ports][number] - found["1"][number]
+                text = f"{backend}: {title} with {ports}, ms more than one"
+                comments.append(Target(text, more, "at most", limit).comment())
+    if backend == "nftables":
+        beside = found["10 beside 10,000"][0] / found["10"][0]
+        text = f"{backend}: start with 10 ports beside 10,000, of the start without them"
+        comments.append(Target(text, beside, "at most", 1.2).comment())
+    return comments
+
+
+def row(title: str, backend: str, client: Client, ports: dict[int, int], rounds: int) -> tuple[float, float]:
+    """Measure and print one row; returns the medians of start and of stop."""
     started, stopped = start_and_stop(client, "measured", ports, rounds)
-    print(f"| {title} | {backend} | {started} | {stopped} |", flush=True)
+    print(f"| {title} | {backend} | {spread(started, 1)} | {spread(stopped, 1)} |", flush=True)
+    return statistics.median(started), statistics.median(stopped)
 
 
 # --- connections -----------------------------------------------------------------------------------------
 
 
 def rate(backends: Sequence[str], rounds: int) -> None:
-    print("\n## New connections per second from the LAN, the probed port added last\n")
+    print("\n### New connections per second from the LAN, the probed port added last\n")
     heading("published besides", "engine", "median", "p10", "p90", "of an empty host's")
+    comments: list[str] = []
     for backend in backends:
         counts = (0, 1000) if backend == "dockerd" else (0, 1000, CROWD)
         with engine(backend) as (lab, client):
@@ -279,12 +310,21 @@ def rate(backends: Sequence[str], rounds: int) -> None:
                     with endpoints(lab, backend):
                         crowded.append(probe(lab, client, 0))
         base = statistics.median(found[0])
+        shares: dict[str, float] = {}
         for count, figures in found.items():
             share = statistics.median(figures) / base
+            if count:
+                shares[f"{count:,} ports"] = share
             print(f"| {count:,} ports | {backend} | {spread(figures, 0)} | {share:.2f} |", flush=True)
         if crowded:
             share = statistics.median(crowded) / base
+            shares["1,000 containers"] = share
             print(f"| 1,000 containers | {backend} | {spread(crowded, 0)} | {share:.2f} |", flush=True)
+        if backend == "nftables":
+            for besides, share in shares.items():
+                text = f"connections/s beside {besides}, of an empty host's"
+                comments.append(Target(text, share, "at least", 0.9).comment())
+    print("\n".join(comments))
 
 
 @contextlib.contextmanager

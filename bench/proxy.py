@@ -13,7 +13,6 @@ import contextlib
 import ctypes
 import multiprocessing
 import os
-import platform
 import shutil
 import signal
 import socket
@@ -25,9 +24,12 @@ import time
 from collections.abc import Callable, Iterator
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Literal
 
+from docker_peer import UNPACKED
 from linkspan.blueprint.listeners import Listener
 from linkspan.path.proxy.client import ProxyClient
+from report import Target
 
 HOST = "127.0.0.1"
 PUBLISHED, SINK, ECHO = 20000, 9000, 9001
@@ -238,26 +240,36 @@ def main() -> None:
 
 
 def _found() -> str | None:
-    return shutil.which("docker-proxy", path="/usr/bin:/usr/sbin:/usr/libexec/docker:/usr/local/bin")
+    return shutil.which(
+        "docker-proxy", path=f"{UNPACKED}/usr/sbin:/usr/bin:/usr/sbin:/usr/libexec/docker:/usr/local/bin"
+    )
 
 
 def _report(results: dict[str, list[dict[str, float]]], pss: dict[str, float]) -> None:
-    print(
-        f"{platform.release()}, {os.cpu_count()} CPUs, Python {platform.python_version()}; medians (min-max)"
-    )
+    """Print the table, and the targets where there is something to compare with."""
     names = list(results)
-    print(f"{'':28}" + "".join(f"{name:>28}" for name in names) + f"{'ratio':>8}")
+    print("On loopback, alternating; medians (lowest to highest).\n")
+    print(f"| what | {' | '.join(names)} | ratio |\n|---|{'---|' * len(names)}---|")
+    targets = []
     for label in results[names[0]][0]:
         rows = [[figures[label] for figures in results[name]] for name in names]
         medians = [statistics.median(row) for row in rows]
-        cells = [f"{m:.1f} ({min(r):.1f}-{max(r):.1f})" for m, r in zip(medians, rows, strict=True)]
-        ratio = f"{medians[0] / medians[1]:8.2f}" if len(medians) > 1 else ""
-        print(f"{label:28}" + "".join(f"{cell:>28}" for cell in cells) + ratio)
-    print(f"memory, 1000 ports (PSS MiB): linkspan-proxy {pss['linkspan-proxy']:.1f}", end="")
-    if "docker-proxy" in pss:
-        print(f"; docker-proxy {pss['docker-proxy']:.1f} for 100 ports, one process each")
-    else:
-        print("\ndocker-proxy is not installed (Debian package docker.io): nothing to compare with")
+        cells = [f"{m:,.1f} ({min(r):,.1f} to {max(r):,.1f})" for m, r in zip(medians, rows, strict=True)]
+        ratio = medians[0] / medians[1] if len(medians) > 1 else 0.0
+        print(f"| {label} | {' | '.join(cells)} | {f'{ratio:.2f}' if ratio else ''} |")
+        sense: Literal["at most", "at least"] = "at most" if label.find("CPU") >= 0 else "at least"
+        targets.append(Target(f"proxy: {label}, of docker-proxy's", ratio, sense, 1))
+    print(f"\n- memory for 1,000 ports: {pss['linkspan-proxy']:.1f} MiB (PSS)", end="")
+    if "docker-proxy" not in pss:
+        print("; docker-proxy is not there (Debian package docker.io): nothing to compare with")
+        return
+    print(f"; docker-proxy {pss['docker-proxy']:.1f} MiB for 100 ports, one process each")
+    share = pss["linkspan-proxy"] / (10 * pss["docker-proxy"])
+    targets.append(
+        Target("proxy: memory for 1,000 ports, of ten times docker-proxy's for 100", share, "at most", 0.05)
+    )
+    for target in targets:
+        print(target.comment())
 
 
 if __name__ == "__main__":

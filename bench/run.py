@@ -19,6 +19,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,9 +27,11 @@ from pathlib import Path
 from docker_peer import DockerPeer
 from linkspan import __version__
 from linkspan.lab import Lab
+from report import Target
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 WARM_UP = 3
+TOGETHER = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +60,15 @@ class Series:
 Action = Callable[[Lab], float]
 
 
-def alternate(ours: Lab, theirs: Lab, action: Action, rounds: int) -> tuple[Series, Series]:
+def alternate(
+    ours: Lab, theirs: Lab, action: Action, rounds: int, warm_up: int = WARM_UP
+) -> tuple[Series, Series]:
     """Do the same on both sides in turn, so that a busy moment of the machine hits both."""
     figures: dict[int, list[float]] = {0: [], 1: []}
-    for number in range(rounds + WARM_UP):
+    for number in range(rounds + warm_up):
         for side, lab in enumerate((ours, theirs)):
             took = action(lab) * 1000
-            if number >= WARM_UP:
+            if number >= warm_up:
                 figures[side].append(took)
     return Series("Linkspan", tuple(figures[0])), Series("dockerd", tuple(figures[1]))
 
@@ -146,7 +151,51 @@ def connect_latency(ours: Lab, theirs: Lab, rounds: int) -> Iterator[tuple[str, 
         lab.docker("network", "rm", "front")
 
 
-PARTS = {"run_latency": run_latency, "connect_latency": connect_latency}
+def run_many(lab: Lab) -> float:
+    """Seconds until `TOGETHER` commands `docker run -d -p`, started at once, have all ended."""
+
+    def start(number: int) -> None:
+        published = f"{9000 + number}:80"
+        lab.docker("run", "-d", "--name", f"many{number}", "-p", published, "busybox", "sleep", "1000")
+
+    with ThreadPoolExecutor(TOGETHER) as pool:
+        took = timed(lambda: list(pool.map(start, range(TOGETHER))))
+    lab.docker("rm", "-f", *(f"many{number}" for number in range(TOGETHER)), timeout=120)
+    return took
+
+
+def parallel(ours: Lab, theirs: Lab, rounds: int) -> Iterator[tuple[str, Series, Series]]:
+    """Thirty docker commands at once, until all have ended."""
+    yield "30 × `docker run -d -p`", *alternate(ours, theirs, run_many, rounds, warm_up=0)
+
+
+def list_containers(ours: Lab, theirs: Lab, rounds: int) -> Iterator[tuple[str, Series, Series]]:
+    """Listing ten containers: `linkspan ps` with our daemon, `docker ps` with dockerd."""
+    for lab in (ours, theirs):
+        for number in range(10):
+            lab.docker("run", "-d", "--name", f"listed{number}", "busybox", "sleep", "1000")
+
+    def listing(lab: Lab) -> float:
+        return timed(lambda: (lab.linkspan if lab is ours else lab.docker)("ps"))
+
+    yield "`linkspan ps`, `docker ps`", *alternate(ours, theirs, listing, rounds)
+    for lab in (ours, theirs):
+        lab.docker("rm", "-f", *(f"listed{number}" for number in range(10)), timeout=120)
+
+
+PARTS = {
+    "run_latency": run_latency,
+    "connect_latency": connect_latency,
+    "parallel": parallel,
+    "cli_ps": list_containers,
+}
+#: Share of dockerd's time, by the title of the row.
+LIMITS = {
+    "`docker run -d -p 8080:80`": 0.25,
+    "`docker rm -f` (with a port)": 0.25,
+    "30 × `docker run -d -p`": 0.25,
+    "`linkspan ps`, `docker ps`": 1,
+}
 
 
 def measure(name: str, ours: Lab, theirs: Lab, rounds: int) -> str:
@@ -158,12 +207,15 @@ def measure(name: str, ours: Lab, theirs: Lab, rounds: int) -> str:
         "| what | engine | median | p10 | p90 | best |",
         "|---|---|---|---|---|---|",
     ]
-    ratios = []
+    ratios, targets = [], []
     for title, mine, other in part(ours, theirs, rounds):
         lines += [mine.row(title), other.row(title)]
         ratios.append(f"- {title}: {ratio(mine.median, other.median)}")
+        if limit := LIMITS.get(title):
+            share = mine.median / other.median
+            targets.append(Target(f"{title}, of dockerd's time", share, "at most", limit).comment())
         print("\n".join([mine.row(title), other.row(title), ratios[-1]]), flush=True)
-    return "\n".join([*lines, "", *ratios])
+    return "\n".join([*lines, "", *ratios, *targets])
 
 
 def ratio(mine: float, other: float) -> str:
