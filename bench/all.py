@@ -95,9 +95,13 @@ def finish() -> None:
     if wanted := report.targets(text):
         run.write({"targets": report.targets_table(wanted)})
     PLOTS.mkdir(exist_ok=True)
+    shown = []
     for name, (title, across, up, section, pattern) in CURVES.items():
         if lines := report.curves(text, section, pattern):
             (PLOTS / f"{name}.svg").write_text(report.plot(title, across, up, lines))
+            shown.append(f"![{title}](plots/{name}.svg)")
+    if shown:
+        run.write({"plots": "\n\n".join(["## Plots", *shown])})
 
 
 # Of a row: `count`, `series` and `median`.

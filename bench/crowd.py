@@ -45,7 +45,7 @@ def engine_processes(lab: Lab, names: set[str]) -> list[int]:
     for entry in Path("/proc").glob("[0-9]*"):
         try:
             name = (entry / "comm").read_text().strip()
-            if (name in short or name.startswith("iptables")) and (entry / "ns/pid").readlink() == namespace:
+            if name in short and (entry / "ns/pid").readlink() == namespace:
                 found.append(int(entry.name))
         except (FileNotFoundError, ProcessLookupError):
             continue

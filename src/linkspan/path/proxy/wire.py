@@ -105,6 +105,8 @@ def merged(entries: list[Entry]) -> list[Entry]:
 
 def singles(entry: Entry) -> list[Entry]:
     """Return an entry for each port of a run."""
+    if entry[5] == 1:
+        return [entry]
     protocol, host, port, target, target_port, count, sources = entry
     return [
         (protocol, host, port + offset, target, target_port + offset, 1, sources) for offset in range(count)

@@ -16,6 +16,7 @@ from linkspan.path.proxy.wire import (
     encode,
     merged,
     page,
+    singles,
 )
 
 ENTRIES = st.lists(
@@ -100,3 +101,12 @@ def test_long_lists_of_sources_fit_into_messages() -> None:
         assert len(encode("ok 99999", part)) < MESSAGE_SIZE
         shown += part
     assert shown == entries
+
+
+def test_a_run_is_an_entry_for_each_of_its_ports():
+    run = ("tcp", "::", 8000, "10.0.0.2", 80, 2, "10.0.0.0/8")
+    assert singles(run) == [
+        ("tcp", "::", 8000, "10.0.0.2", 80, 1, "10.0.0.0/8"),
+        ("tcp", "::", 8001, "10.0.0.2", 81, 1, "10.0.0.0/8"),
+    ]
+    assert merged(singles(run)) == [run]
