@@ -29,8 +29,9 @@ def test_bytes_take_their_time_both_ways(stage):
     stage.docker("exec", "-d", "tortoise", "sh", "-c", serve)
     fetch = f"socat -u TCP:{address}:9001,retry=20,interval=0.05 - | wc -c"
     out = seconds(stage, "bash", "-c", fetch)
-    assert 0.7 < into < 2.5, into
-    assert 0.3 < out < 1.5, out
+    # A second and half of one, less what socket buffers hold; without a rate it takes some milliseconds.
+    assert 0.4 < into < 5, into
+    assert 0.2 < out < 5, out
     assert "tbf" in stage.host("tc", "qdisc", "show", "dev", host_link).out
     assert "rate 16Mbit" in stage.host("nsenter", f"--net={key}", "tc", "qdisc", "show", "dev", "eth0").out
     shown = stage.inspect("tortoise")["NetworkSettings"]["Networks"]["slow"]["DriverOpts"]
