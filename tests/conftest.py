@@ -55,8 +55,8 @@ def _machine() -> set[str]:
     patterns = ("linkspan*", "netns/*", "linkspan*/*")
     for root in (Path("/run"), Path("/var/lib"), Path(tempfile.gettempdir())):
         lines |= {f"file {path}" for pattern in patterns for path in root.glob(pattern)}
-    cgroups = Path("/sys/fs/cgroup")
-    lines |= {f"cgroup {path}" for path in cgroups.glob("**/linkspan*") if path.is_dir()}
+    for root, names, _ in os.walk("/sys/fs/cgroup"):  # unlike a glob it does not mind what goes meanwhile
+        lines |= {f"cgroup {root}/{name}" for name in names if name.startswith("linkspan")}
     if os.geteuid() == 0:
         for command in ("iptables-save", "ip6tables-save"):
             saved = subprocess.run([command], capture_output=True, text=True, check=False).stdout
