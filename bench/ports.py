@@ -21,12 +21,14 @@ import http.client
 import json
 import os
 import platform
+import signal
 import socket
 import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from ipaddress import ip_address, ip_network
+from pathlib import Path
 from typing import Any
 
 from docker_peer import DockerPeer
@@ -43,6 +45,7 @@ ANY, WEB, OTHER = ip_address("0.0.0.0"), ip_address("172.17.0.2"), ip_address("1
 CROWD = 10_000
 FIRST, CROWD_FIRST, RATE_PORT = 40_001, 10_000, 9_000
 HOST = "10.0.0.5"
+ALONE = contextlib.nullcontext()
 
 SERVER = """
 import socket
@@ -307,8 +310,7 @@ def rate(backends: Sequence[str], rounds: int) -> None:
                 for count in counts:
                     found[count] += [probe(lab, client, count)]
                 if backend != "dockerd":
-                    with endpoints(lab, backend):
-                        crowded.append(probe(lab, client, 0))
+                    crowded.append(probe(lab, client, 0, endpoints(lab, backend)))
         base = statistics.median(found[0])
         shares: dict[str, float] = {}
         for count, figures in found.items():
@@ -329,7 +331,24 @@ def rate(backends: Sequence[str], rounds: int) -> None:
 
 @contextlib.contextmanager
 def endpoints(lab: Lab, backend: str) -> Iterator[None]:
-    """What the firewall holds for 1,000 containers without ports, written by hand."""
+    """What the firewall holds for 1,000 containers without ports, written by hand.
+
+    The daemon stands still meanwhile: it would take away what is not its own.
+    """
+    daemon = lab._daemon
+    assert daemon
+    stat = Path(f"/proc/{daemon.pid}/stat").read_text()
+    parent = int(stat.rpartition(")")[2].split()[1])  # nsenter, which stops with its child
+    daemon.send(signal.SIGSTOP)
+    try:
+        yield from written(lab, backend)
+    finally:
+        daemon.send(signal.SIGCONT)
+        os.kill(parent, signal.SIGCONT)
+
+
+def written(lab: Lab, backend: str) -> Iterator[None]:
+    """Write the elements or rules, and take them away when asked for more."""
     addresses = [f"172.17.{100 + number // 250}.{number % 250 + 1}" for number in range(1000)]
     sets = {"guarded": addresses, "ways": [f"{address} . docker0" for address in addresses]}
     for adding in (True, False):
@@ -346,14 +365,17 @@ def endpoints(lab: Lab, backend: str) -> Iterator[None]:
             yield
 
 
-def probe(lab: Lab, client: Client, count: int) -> float:
-    """Connections per second with `count` other ports published before."""
+def probe(
+    lab: Lab, client: Client, count: int, beside: contextlib.AbstractContextManager[None] = ALONE
+) -> float:
+    """Connections per second with `count` other ports published before, and while `beside` is there."""
     if count:
         client.start(f"crowd{count}")
     client.start("probed")
     server = lab.start("host", "nsenter", f"--net={client.sandbox('probed')}", sys.executable, "-c", SERVER)
     time.sleep(0.3)
-    figure = float(lab.run("lan", sys.executable, "-c", CLIENT, HOST, str(RATE_PORT), "1.5").out)
+    with beside:
+        figure = float(lab.run("lan", sys.executable, "-c", CLIENT, HOST, str(RATE_PORT), "1.5").out)
     server.terminate()
     client.kill("probed")
     if count:
