@@ -55,11 +55,12 @@ class Subscription:
 
     def offer(self, event: Event) -> None:
         """Queue `event` if it matches; a listener too slow for BACKLOG events is dropped."""
-        if not matches(event, self.filters):
+        if self.closed or not matches(event, self.filters):
             return
         if len(self._queue) >= BACKLOG:
-            self.closed = True
-        self._queue.append(event)
+            self.closed = True  # what is queued is still read, and nothing more is kept
+        else:
+            self._queue.append(event)
         self._wake.set()
 
     def close(self) -> None:

@@ -97,3 +97,5 @@ async def test_a_listener_that_does_not_listen_is_dropped(monkeypatch: pytest.Mo
     for number in range(4):
         bus.publish("container", "start", str(number), {})
     assert subscription.closed
+    kept = [(await subscription.next()), (await subscription.next()), (await subscription.next())]
+    assert [each and each.id for each in kept] == ["0", "1", None]
