@@ -44,6 +44,7 @@ COMMANDS = {
     "map": ("looking", "MAP", "Draw bridges, veth pairs, containers and published ports"),
     "commands": ("looking", "COMMANDS", "Print the commands that build a network by hand"),
     "trace": ("tracing", "TRACE", "Tell the way of a packet, and what stops it"),
+    "web": ("web", "WEB", "Show the live map in a browser"),
     "doctor": ("doctor", "DOCTOR", "Compare this host with the records, and put it right"),
     "events": ("system", "EVENTS", "Show what happens, as it happens"),
     "version": ("system", "VERSION", "Show the versions of client and daemon"),
