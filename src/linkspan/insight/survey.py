@@ -116,6 +116,7 @@ def _container(
             _endpoint(endpoint, networks.get(endpoint.network_id), host)
             | {"Gateway": sandbox is not None and endpoint.id in (sandbox.gateway, sandbox.gateway6)}
             for endpoint in endpoints
+            if endpoint.link  # the networks host and none have endpoints without one
         ],
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import ip_address, ip_interface, ip_network
 from typing import Any
 
@@ -79,7 +80,10 @@ def seen() -> dict[str, Any]:
             ("127.0.0.1", 9000, 9000, 11),
         )
     )
+    host = Network("d" * 64, "host", "host", "")
+    direct = replace(web, id="e4", network_id=host.id, network_name="host", link="", host_link="", ipv4=None)
     sandboxes = (
+        Sandbox(ContainerIdentity("4" * 64, "direct"), "host", "", (direct,)),
         Sandbox(ContainerIdentity(WEB, "web"), "bridge", "/run/1", (web, web_back), bindings, gateway="e1"),
         Sandbox(ContainerIdentity(DB, "db"), "shop_back", "/run/2", (db,)),
     )
@@ -107,4 +111,4 @@ def seen() -> dict[str, Any]:
         6: [ip_interface("172.18.0.1/16")],
     }
     view = HostView({link.name: link for link in links}, counters, addresses)
-    return survey((bridge, back), sandboxes, containers, view)
+    return survey((bridge, back, host), sandboxes, containers, view)

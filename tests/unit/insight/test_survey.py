@@ -8,7 +8,7 @@ def test_interfaces_are_those_that_are_not_ours(seen):
 
 
 def test_networks_know_their_bridge_and_members(seen):
-    bridge, back = seen["Networks"]
+    bridge, _, back = seen["Networks"]
     assert (bridge["Name"], bridge["Bridge"], bridge["Index"], bridge["Internal"]) == (
         "bridge",
         "docker0",

@@ -40,22 +40,31 @@ def start(survey: Survey, text: str) -> Start:
     if (address := _address(text)) is not None:
         container = next((each for each in survey["Containers"] if address in _own(each)), None)
         if container is not None:
-            return _inside(container)
+            return _inside(survey, container)
         if address in _hosts(survey) or address.is_loopback:
             return Start("host")
         return Start(text, outside="address", address=address)
-    return _inside(find(survey, text))
+    return _inside(survey, find(survey, text))
 
 
-def _inside(container: Mapping[str, Any]) -> Start:
-    if container["Mode"] == "host":
+def _home(survey: Survey, container: Container) -> Container:
+    """Return in whose namespace a container runs: its own, or its peer's (--network container:)."""
+    peer = container["Mode"].removeprefix("container:")
+    if peer == container["Mode"] or container["State"] not in ("running", "paused"):
+        return container
+    return next((each for each in survey["Containers"] if each["Id"] == peer), container)
+
+
+def _inside(survey: Survey, container: Container) -> Start:
+    home = _home(survey, container)
+    if home["Mode"] == "host":
         return Start(container["Name"])
-    if not container["Sandbox"]:
+    if not home["Sandbox"]:
         raise InvalidParameter(
             f"container {container['Name']} is not running, so nothing can be sent from or to it:"
             f" linkspan start {container['Name']}"
         )
-    return Start(container["Name"], container["Sandbox"])
+    return Start(container["Name"], home["Sandbox"])
 
 
 def find(survey: Survey, name: str) -> Container:
@@ -112,7 +121,8 @@ def destinations(survey: Survey, begin: Start, aim: Target) -> Sequence[Address]
     if aim.name == "lan":
         return [_neighbour(survey)]
     container = find(survey, aim.name)
-    _inside(container)
+    _inside(survey, container)
+    container = _home(survey, container)
     if container["Mode"] == "host":
         return _hosts(survey)
     mine = next(

@@ -26,6 +26,9 @@ def test_seats(seen):
     assert start(seen, "172.18.0.3").place == "/run/2"
     assert start(seen, "10.0.0.5").place == ""
     assert start(seen, "direct").place == ""
+    assert start(seen, "side").place == "/run/1"  # in web's namespace
+    assert first(seen, "db", "side:80") == "tcp 0.0.0.0:40000 → 172.18.0.2:80"
+    assert first(seen, "side", "web:80") == "tcp 0.0.0.0:40000 → 127.0.0.1:80"
     assert start(seen, "lan").outside == "lan"
 
 
