@@ -179,6 +179,7 @@ CREATE_CONTAINER = GoType(
     },
 )
 
+PUBLISH_PORTS = struct("container.PublishConfig", PortBindings=table(array(_BINDING), "network.PortMap"))
 UPDATE_CONTAINER = GoType("container.UpdateConfig", "struct", fields={**_RESOURCES, "RestartPolicy": _POLICY})
 
 _POOL = struct(

@@ -8,7 +8,8 @@ from typing import Any
 from aiohttp import web
 
 from linkspan.api.context import engine, json_response
-from linkspan.api.query import flag
+from linkspan.api.go_types import PUBLISH_PORTS
+from linkspan.api.query import flag, json_body
 from linkspan.engine.house import House
 from linkspan.insight.commands import Builder, build
 from linkspan.insight.scope import Unknown, narrowed
@@ -26,7 +27,22 @@ def routes() -> list[web.RouteDef]:
         web.get("/linkspan/survey", _survey, allow_head=False),
         web.get("/linkspan/commands", _commands, allow_head=False),
         web.get("/linkspan/trace", _trace, allow_head=False),
+        web.post("/linkspan/containers/{id}/ports", _publish),
+        web.delete("/linkspan/containers/{id}/ports", _unpublish),
     ]
+
+
+async def _publish(request: web.Request) -> web.Response:
+    """Publish more ports of a container; the body is {"PortBindings": …} as in HostConfig."""
+    body = await json_body(request, PUBLISH_PORTS, optional=False)
+    ports = engine(request).containers.ports
+    return json_response(await ports.publish(request.match_info["id"], body.get("PortBindings") or {}))
+
+
+async def _unpublish(request: web.Request) -> web.Response:
+    body = await json_body(request, PUBLISH_PORTS, optional=False)
+    ports = engine(request).containers.ports
+    return json_response(await ports.unpublish(request.match_info["id"], body.get("PortBindings") or {}))
 
 
 async def _survey(request: web.Request) -> web.Response:

@@ -19,7 +19,7 @@ COMMANDS = {
     "inspect": ("inspection", "INSPECT", "Show everything known about containers, networks and images"),
     "logs": ("inspection", "LOGS", "Fetch the logs of a container"),
     "top": ("inspection", "TOP", "Show the processes of a container"),
-    "port": ("inspection", "PORT", "List port mappings of a container"),
+    "port": ("ports", "PORT", "List, add or remove port mappings of a container"),
     "start": ("containers", "START", "Start stopped containers"),
     "stop": ("containers", "STOP", "Stop running containers"),
     "restart": ("containers", "RESTART", "Restart containers"),

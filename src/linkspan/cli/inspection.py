@@ -1,4 +1,4 @@
-"""inspect, logs, top, port: a closer look at one object."""
+"""inspect, logs, top: a closer look at one object."""
 
 from __future__ import annotations
 
@@ -138,25 +138,6 @@ def _top(options: Options, client: Client) -> int:
     return 0
 
 
-def _port(options: Options, client: Client) -> int:
-    name, *wanted = options.arguments
-    published = client.get(f"/containers/{name}/json")["NetworkSettings"]["Ports"] or {}
-    port = "".join(wanted)
-    if port and "/" not in port:
-        port += "/tcp"
-    if wanted and not published.get(port):
-        raise ClientError(f"No public port '{port}' published for {name}")
-    for inside in sorted(published, key=lambda each: (int(each.partition("/")[0]), each)):
-        for binding in published[inside] or []:
-            address = binding["HostIp"]
-            host = f"[{address}]" if ":" in address else address
-            if not wanted:
-                print(f"{inside} -> {host}:{binding['HostPort']}")
-            elif inside == port:
-                print(f"{host}:{binding['HostPort']}")
-    return 0
-
-
 FORMAT = Flag("format", "Print by a template ('{{.State.Status}}', '{{json .NetworkSettings}}')", short="f")
 INSPECT = Command(
     "inspect",
@@ -190,12 +171,4 @@ TOP = Command(
     _top,
     minimum=1,
     interspersed=False,
-)
-PORT = Command(
-    "port",
-    "CONTAINER [PRIVATE_PORT[/PROTO]]",
-    "List port mappings of a container",
-    _port,
-    minimum=1,
-    maximum=2,
 )

@@ -20,6 +20,7 @@ from linkspan.engine.launch import Launcher
 from linkspan.engine.lifecycle import Lifecycle
 from linkspan.engine.links import shown_links
 from linkspan.engine.listing import Filters, Row
+from linkspan.engine.live_ports import Ports
 from linkspan.engine.logs import Logs
 from linkspan.engine.recover import Recovery
 from linkspan.engine.registry import Managed
@@ -60,6 +61,7 @@ class Containers:
         self._recovery = Recovery(house, supervisor, stopping, self._removal)
         self._launcher = launcher
         self.lifecycle = Lifecycle(house, supervisor, stopping)
+        self.ports = Ports(house)
         self.logs = Logs(house)
         self.archives = Archives(house)
         self.stats = Stats(house)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, TypeVar
 
 from linkspan.firewall.guards import guards
@@ -11,6 +11,7 @@ from linkspan.kernel.notices import Change, Notices
 from linkspan.kernel.port_holders import port_holder
 from linkspan.model.errors import Forbidden, LinkspanError, NotFound
 from linkspan.model.network import Endpoint, EndpointRequest, Network, NetworkSpec
+from linkspan.model.ports import PublishRequest
 from linkspan.model.sandbox import ContainerIdentity, Sandbox, SandboxRequest
 from linkspan.network.adapters import Filter, Kernel, Proxy
 from linkspan.network.audit import Audit, Verdict
@@ -21,6 +22,7 @@ from linkspan.network.egress import OpenNames, check_egress
 from linkspan.network.exposure import exposures
 from linkspan.network.healing import Healing
 from linkspan.network.hotplug import Hotplug
+from linkspan.network.live_ports import LivePorts, Written
 from linkspan.network.locks import KeyedLocks
 from linkspan.network.networks import Networks
 from linkspan.network.observing import HostView, observe
@@ -79,6 +81,7 @@ class Controller:
         planner = Planner(self._registry, self._reservations, remote, leases)
         self._sandboxes = Sandboxes(self._registry, kernel, firewall, proxy, publisher, settings, planner)
         self._hotplug = Hotplug(self._registry, kernel, firewall, proxy, publisher, settings, planner)
+        self._live_ports = LivePorts(self._registry, kernel, firewall, proxy, publisher, settings)
         self._recovery = Recovery(
             self._registry,
             kernel,
@@ -270,6 +273,23 @@ class Controller:
                 left = self._existing(container_id)
             self._reservations.release(container_id, network.id)
             return left
+
+    def publish(
+        self, container_id: str, requests: Sequence[PublishRequest], written: Written = lambda _sandbox: None
+    ) -> Sandbox:
+        """Publish more ports of a running sandbox; all or nothing, with the errors of a start.
+
+        `written` is called with the new sandbox inside of the commit; what it raises undoes everything.
+        """
+        with self._locks.hold(container_id):
+            return self._live_ports.add(self._existing(container_id), requests, written)
+
+    def unpublish(
+        self, container_id: str, wanted: Sequence[PublishRequest], written: Written = lambda _sandbox: None
+    ) -> Sandbox:
+        """Take published ports of a running sandbox back; raises NotFound. `written` as in `publish`."""
+        with self._locks.hold(container_id):
+            return self._live_ports.remove(self._existing(container_id), wanted, written)
 
     def _existing(self, container_id: str) -> Sandbox:
         if (sandbox := self._registry.sandbox(container_id)) is None:
