@@ -100,6 +100,14 @@ def test_links_and_map_name_what_ip_link_shows(stage):
     rows = json.loads(stage.lab.linkspan("links", "web", "--json").out)
     hosts = [re.fullmatch(r"(veth[0-9a-f]{7}) \((\d+)\)", row["HostLink"]).groups() for row in rows]
     assert [index[name] == int(number) for name, number in hosts] == [True, True]
+    outside = [each["HostInterface"] for each in stage.inspect("web")["NetworkSettings"]["Networks"].values()]
+    assert {(each["Name"], each["Index"]) for each in outside} == {
+        (name, int(number)) for name, number in hosts
+    }
+    for name, _ in hosts:
+        assert re.search(
+            r"alias linkspan:endpoint:[0-9a-f]{64}:web$", stage.host("ip", "link", "show", name).text
+        )
     assert [row["Link"].split()[0] for row in rows] == ["eth0", "eth1"]
     picture = stage.lab.linkspan("map").out
     assert f"docker0 ({index['docker0']})  bridge  172.17.0.1/16" in picture

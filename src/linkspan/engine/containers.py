@@ -85,10 +85,10 @@ class Containers:
         """Return GET /containers/{id}/json in the shape of an API version."""
         managed = self._house.registry.find(reference)
         container = managed.container
-        settings = inspect.network_settings(
-            container, self._sandbox(container), self._network_ids(container), shape
-        )
-        graph = {"Name": "overlay2", "Data": await self._house.workers.run(self._graph, container.id)}
+        sandbox = self._sandbox(container)
+        layers, indexes = await self._house.workers.run(self._outside, container.id, sandbox)
+        settings = inspect.network_settings(container, sandbox, self._network_ids(container), shape, indexes)
+        graph = {"Name": "overlay2", "Data": layers}
         document = inspect.container_document(
             container, settings, self._paths(container), self._execs.of(managed), graph
         )
@@ -97,6 +97,10 @@ class Containers:
         if size:
             document |= await self._house.workers.run(self._sizes, container)
         return document
+
+    def _outside(self, id: str, sandbox: Sandbox | None) -> tuple[dict[str, str], dict[str, int]]:
+        """Return where the layers of a container are, and the host's links that lead into it."""
+        return self._graph(id), self._house.network.host_links(sandbox) if sandbox else {}
 
     def _graph(self, id: str) -> dict[str, str]:
         try:

@@ -193,10 +193,19 @@ def network_settings(
     sandbox: Sandbox | None,
     network_ids: Mapping[str, str],
     shape: Shape,
+    indexes: Mapping[str, int],
 ) -> Document:
-    """Return NetworkSettings."""
+    """Return NetworkSettings; `indexes` are the host's links of the container by name, with their numbers.
+
+    Beside Docker's fields each network has HostInterface, the link of the host that leads into the container,
+    or null: it is down, or has a link of its own (macvlan) or the host's network.
+    """
     key = sandbox.key if sandbox else ""
     networks = networks_document(container, sandbox, network_ids, shape)
+    links = {e.id: e.host_link for e in sandbox.endpoints if e.host_link in indexes} if sandbox else {}
+    for document in networks.values():
+        link = links.get(document["EndpointID"])
+        document["HostInterface"] = {"Name": link, "Index": indexes[link]} if link else None
     found: Document = {
         "SandboxID": container.id if sandbox else "",
         "SandboxKey": key,

@@ -311,6 +311,12 @@ class Controller:
         found: Result = self._kernel.in_sandbox(sandbox, function)
         return found
 
+    def host_links(self, sandbox: Sandbox) -> dict[str, int]:
+        """Return the indexes of the host's links that lead into a sandbox, by name; raises KernelError."""
+        names = (endpoint.host_link for endpoint in sandbox.endpoints if endpoint.host_link)
+        found = ((name, self._kernel.link(name)) for name in names)
+        return {name: link.index for name, link in found if link is not None}
+
     def observe(self) -> HostView:
         """Return what the kernel holds on the host just now; raises KernelError."""
         return observe(self._kernel)

@@ -104,14 +104,23 @@ def test_old_clients_find_the_short_id_among_the_aliases() -> None:
 
 
 def test_the_newest_api_has_no_top_level_addresses() -> None:
-    legacy = network_settings(container(), SANDBOX, {}, Shape())
+    legacy = network_settings(container(), SANDBOX, {}, Shape(), {})
     assert (legacy["IPAddress"], legacy["Gateway"]) == ("172.17.0.2", "172.17.0.1")
-    assert set(network_settings(container(), SANDBOX, {}, Shape(legacy=False))) == {
+    assert set(network_settings(container(), SANDBOX, {}, Shape(legacy=False), {})) == {
         "SandboxID",
         "SandboxKey",
         "Ports",
         "Networks",
     }
+
+
+def test_each_network_names_the_hosts_link() -> None:
+    sandbox = replace(SANDBOX, endpoints=(replace(ENDPOINT, host_link="veth1"),))
+    for indexes, expected in (({"veth1": 7}, {"Name": "veth1", "Index": 7}), ({}, None)):
+        found = network_settings(container(), sandbox, {}, Shape(), indexes)
+        assert found["Networks"]["bridge"]["HostInterface"] == expected
+    down = network_settings(container(), None, {}, Shape(), {})
+    assert [each["HostInterface"] for each in down["Networks"].values()] == [None]
 
 
 def test_mounts() -> None:
