@@ -61,7 +61,8 @@ def main() -> int:
 def take(browser: Browser, url: str) -> None:
     """Open the page three times, and take a picture of each."""
     page = opened(browser, url, 1280, 720, "light")
-    page.get_by_role("button", name="db 172").click()
+    page.get_by_role("button", name="8080 → 80/tcp").click()
+    expect(page.locator("#details")).to_contain_text("DNAT")
     page.screenshot(path=PICTURES / "map.png")
     page = opened(browser, url, 1280, 720, "dark")
     trace(page, "tool", "db", "5432")

@@ -67,4 +67,5 @@ class Upstream:
         raise Away(self._away("it has ended"))
 
     def _away(self, reason: object) -> str:
-        return f"the daemon at {self.host} does not answer ({reason})"
+        words = getattr(reason, "strerror", None) or str(reason) or type(reason).__name__
+        return f"the daemon at {self.host} does not answer ({words})"

@@ -20,16 +20,16 @@ function sheet() {
   return [
     { selector: "node", style: {
       shape: "round-rectangle", width: NODE.width, height: NODE.height, label: "data(label)", "text-wrap": "wrap",
-      "text-max-width": NODE.width - 8, "text-valign": "center", "font-size": 12, color: colour("ink"),
+      "text-max-width": NODE.width - 4, "text-valign": "center", "font-size": 13, color: colour("ink"),
       "font-family": "system-ui, DejaVu Sans, sans-serif", "border-width": 1, "border-color": colour("wire"),
       "background-color": colour("container"), "overlay-opacity": 0,
     } },
-    kind("interface"), kind("network"), kind("container"), kind("port", { height: 36, "font-size": 11 }), kind("place", { "background-color": colour("outside") }),
+    kind("interface"), kind("network"), kind("container"), kind("port", { height: 36, "font-size": 12 }), kind("place", { "background-color": colour("outside") }),
     kind("box", { "background-color": colour("host"), "text-valign": "top", "font-size": 14, "border-style": "dashed", padding: 14 }),
     { selector: "node[?off]", style: { opacity: 0.55, "border-style": "dashed" } },
     { selector: "edge", style: {
-      width: "data(width)", "line-color": colour("wire"), "curve-style": "bezier", "target-label": "data(label)",
-      "target-text-offset": 46, "font-size": 10, color: colour("ink"), "text-background-color": colour("ground"), "text-background-opacity": 0.85,
+      width: "data(width)", "line-color": colour("wire"), "curve-style": "straight", "target-label": "data(label)",
+      "target-text-offset": 46, "font-size": 11, color: colour("ink"), "text-background-color": colour("ground"), "text-background-opacity": 0.85,
       "text-background-padding": 2, "min-zoomed-font-size": 6, "text-wrap": "wrap", "overlay-opacity": 0,
     } },
     { selector: "edge.busy", style: { "line-color": colour("busy") } },
@@ -41,7 +41,7 @@ function sheet() {
     { selector: "node.stopped", style: { "border-color": colour("bad") } },
     { selector: "node.here", style: { "border-width": 6 } },
     { selector: "edge.hop", style: {
-      width: 4, "line-color": colour("accent"), "target-arrow-color": colour("accent"), "target-arrow-shape": "triangle",
+      "curve-style": "bezier", "control-point-step-size": 20, width: 4, "line-color": colour("accent"), "target-arrow-color": colour("accent"), "target-arrow-shape": "triangle",
       "font-size": 14, "font-weight": "bold", "target-label": "", label: "data(label)", "text-margin-y": -12,
       "text-background-opacity": 0, opacity: 1, "z-index": 10,
     } },

@@ -16,7 +16,7 @@ export function way(found, map, survey) {
   };
   let port = null; // a published port that the packet is for: it stands behind the link that it comes in by
   let links = {}; // by which it came into the host and leaves it, as drawn already: hooks name them again
-  add(startOf(found.From, map));
+  add(startOf(found.From, map, survey));
   for (const step of found.Steps) {
     if (step.Namespace) {
       links = {};
@@ -42,7 +42,9 @@ export function way(found, map, survey) {
 /** Stands for a port that has been drawn already. */
 const DRAWN = "";
 
-function startOf(from, map) {
+function startOf(from, map, survey) {
+  const sender = survey.Containers.find((each) => each.Name === from);
+  if (sender) return containerNode(sender.Id);
   if (from === "lan" || from === "internet") return from;
   if (from === "host") return null; // where it goes out is where it begins
   if (map.byAddress.has(from)) return map.byAddress.get(from);
