@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from typing import Any
@@ -24,13 +25,21 @@ class Daemon:
     def __init__(self) -> None:
         self.asked: list[tuple[str, dict[str, str]]] = []
 
-    async def get(self, path: str, query: dict[str, str]) -> Any:
+    async def get(self, path: str, query: dict[str, str] | None = None) -> Any:
+        query = query or {}
         self.asked.append((path, query))
+        if path == "/linkspan/survey":
+            return {"Host": {"Interfaces": []}, "Networks": [], "Containers": []}
         if query.get("name") == "away":
             raise Away("gone")
         if query.get("name") == "wrong":
             raise Refused(404, "no such thing")
         return ["found"]
+
+    async def events(self) -> AsyncIterator[Any]:
+        while True:  # something happens all the time
+            await asyncio.sleep(0)
+            yield {}
 
 
 @pytest.fixture
@@ -93,6 +102,20 @@ async def test_every_answer_carries_the_policy_and_opens_to_nobody_else(browser,
     answer = await browser.get(path)
     assert {name: answer.headers.get(name) for name in HEADERS} == HEADERS
     assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+async def test_the_stream_tells_what_there_is_until_the_page_is_closed(browser, daemon):
+    await browser.get("/?token=secret")
+    stream = await browser.get("/stream")
+    assert stream.headers["Content-Type"].startswith("text/event-stream")
+    lines = [await stream.content.readline() for _ in range(6)]
+    assert lines[0] == b"event: daemon\n" and lines[3] == b"event: survey\n"
+    stream.close()
+    while any("_look" in str(each) for each in asyncio.all_tasks()):
+        await asyncio.sleep(0.01)
+    looks = len(daemon.asked)
+    await asyncio.sleep(0.15)  # longer than the least time between two looks
+    assert len(daemon.asked) == looks
 
 
 async def test_nothing_but_looking_is_offered(browser):
