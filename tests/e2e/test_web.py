@@ -135,6 +135,15 @@ def test_a_trace_that_is_stopped_says_by_what_and_what_helps(town):
     assert town.page.evaluate("linkspan.map.cy.nodes('.stopped').length") == 1
 
 
+def test_ways_out_and_through_the_proxy_end_where_the_packet_comes_out(town):
+    town.trace("peer", "internet")
+    assert town.hops(3)[1:] == [["bridge", "eth1 (3)"], ["eth1 (3)", "internet"]]
+    town.trace("host", "127.0.0.1", "8080")
+    expect(town.page.locator("#steps")).to_contain_text("linkspan-proxy")
+    town.page.wait_for_function("() => linkspan.map.cy.nodes('.reached').data('label')?.startsWith('web')")
+    assert [each[0] for each in town.hops(3)] == ["lo (1)", "8080 → 80/tcp", "bridge"]
+
+
 def test_a_wrong_name_is_said_and_not_a_broken_page(town):
     town.trace("nobody", "db")
     expect(town.page.locator("#verdict")).to_contain_text('"nobody" is no container, service or address')

@@ -36,7 +36,7 @@ const KINDS = {
     const it = node.about;
     const members = node.members ?? [];
     return [
-      facts({ Driver: it.Driver, Bridge: it.Bridge ? `${it.Bridge} (${it.Index})${it.Up ? "" : ", down"}` : "", Parent: it.Parent, Subnets: it.Subnets.map((each) => each.Subnet).join("  "), Gateway: global(it.Addresses).join("  "), "Leads outside": it.Internal ? "no: internal" : "yes", "Members reach each other": it.Icc ? "yes" : "no: icc off", Project: it.Project, Id: it.Id.slice(0, 12) }),
+      facts({ Driver: it.Driver, Bridge: it.Bridge ? `${it.Bridge} (${it.Index})${it.Up ? "" : ", down"}` : "", Parent: it.Parent, Subnets: it.Subnets.map((each) => each.Subnet).join("  "), Gateway: global(it.Addresses).join("  "), "Leads outside": it.Internal ? "no: internal" : "yes", "Between members": it.Icc ? "open" : "closed: icc off", Project: it.Project, Id: it.Id.slice(0, 12) }),
       members.length ? element("h3", {}, "Members, and what they have received and sent") : element("p", {}, "Nobody is on it."),
       members.length ? counted(members.map(({ name, link }) => [name, counters.get(link)])) : "",
       element("div", { className: "buttons" }, ...members.map(({ id, name }) => element("button", { type: "button", onclick: () => actions.open(id) }, name))),

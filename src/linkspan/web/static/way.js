@@ -1,6 +1,7 @@
 // A trace as a path over the map: which nodes the packet comes by, and at which of them each step happens.
 
 import { containerNode, interfaceNode } from "./model.js";
+import { bare } from "./text.js";
 
 const REACHED = ["arrives", "refused"];
 
@@ -34,7 +35,7 @@ export function way(found, map, survey) {
     }
     places.push(Math.max(0, path.length - 1));
   }
-  add(endOf(found, map));
+  add(endOf(found, map, survey));
   if (places.length && REACHED.includes(found.Verdict)) places[places.length - 1] = path.length - 1;
   return { path, places };
 }
@@ -51,11 +52,29 @@ function startOf(from, map, survey) {
   return isAddress(from) ? "lan" : null;
 }
 
-function endOf(found, map) {
-  if (found.Verdict === "leaves") return found.To.startsWith("lan") ? "lan" : "internet";
+function endOf(found, map, survey) {
   const last = found.Steps.at(-1);
+  if (found.Verdict === "leaves") return wire(found.To, last, survey);
   if (!last || last.Namespace || !REACHED.includes(found.Verdict)) return null;
   return map.byAddress.get(destination(last.Packet).address);
+}
+
+/** Where a packet that has left comes out: at a container on the LAN itself (macvlan), a neighbour, or the world. */
+function wire(to, last, survey) {
+  const { address } = destination(last.Packet);
+  const there = survey.Containers.find((each) => each.Endpoints.some((point) => !point.HostLink && bare(point.IPv4) === address));
+  if (there) return containerNode(there.Id);
+  const near = survey.Host.Interfaces.some((link) => link.Addresses.some((own) => within(address, own)));
+  return near || last.Namespace || to.startsWith("lan") ? "lan" : "internet";
+}
+
+/** Whether an IPv4 address is in the network of an interface's ("10.0.0.5/24"). */
+function within(address, own) {
+  const [network, length] = own.split("/");
+  if (address.includes(":") || network.includes(":")) return false;
+  const number = (text) => text.split(".").reduce((sum, each) => sum * 256 + Number(each), 0);
+  const size = 2 ** (32 - Number(length));
+  return Math.floor(number(address) / size) === Math.floor(number(network) / size);
 }
 
 function containerIn(namespace, survey) {
