@@ -2,6 +2,41 @@
 
 from __future__ import annotations
 
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+
+class Capturing:
+    """`linkspan capture` while it runs; Ctrl-C ends it."""
+
+    def __init__(self, stage, name, *flags):
+        self.stage, self.file = stage, flags[1]
+        Path(self.file).unlink(missing_ok=True)
+        command = [str(Path(sys.executable).parent / "linkspan"), "capture", name, *flags]
+        environment = {**os.environ, **stage.lab.client_env}
+        self.process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE)
+        self.code = None
+
+    def __enter__(self):
+        self.stage.until(lambda: Path(self.file).exists() and Path(self.file).stat().st_size >= 24)
+        return self
+
+    def read(self):
+        """The packets so far, read where the numbers of the links are those of the capture."""
+        return self.stage.host("tcpdump", "-n", "-r", self.file, check=False).out
+
+    def until(self, condition):
+        self.stage.until(lambda: condition(self.read()))
+
+    def __exit__(self, *_):
+        self.process.send_signal(signal.SIGINT)
+        self.process.communicate(timeout=10)
+        self.code = self.process.returncode
+
 
 def test_a_port_is_published_on_a_running_container_and_taken_back(own_stage):
     stage = own_stage
@@ -45,3 +80,35 @@ def test_a_port_is_published_on_a_running_container_and_taken_back(own_stage):
     )
     stage.docker("rm", "-f", "web")
     linkspan("port", "add", "other", "8080:80")
+
+
+def test_a_capture_has_exactly_the_packets_of_what_is_named(stage, tmp_path):
+    stage.web("web", "-p", "8080:80")
+    address = stage.address("web")
+    linkspan, file = stage.lab.linkspan, tmp_path / "web.pcap"
+
+    def captured(name, *flags, asks=("http://10.0.0.5:8080/",)):
+        """What tcpdump reads out of a capture that Ctrl-C ends after somebody of the LAN has asked."""
+        with Capturing(stage, name, "-w", str(file), *flags) as capture:
+            for each in asks:
+                assert stage.get("lan", each) == stage.inside("web", "hostname").text
+            capture.until(lambda text: "Flags [F.]" in text)
+        assert capture.code == 0
+        return capture.read()
+
+    inside = captured("web")
+    assert f"> {address}.80: Flags [S]" in inside and "8080" not in inside
+    assert f"> {address}.80: Flags [S]" in captured("bridge")
+    both = captured("8080")
+    assert len(re.findall(r"eth0 +In .*> 10\.0\.0\.5\.8080: Flags \[S\]", both)) == 1
+    assert len(re.findall(rf"docker0 Out .*> {re.escape(address)}\.80: Flags \[S\]", both)) == 1
+    for arguments, code, text in (
+        (("nobody",), 1, 'published port is called "nobody"'),
+        (("web", "--filter", "nonsense ("), 1, "tcpdump refuses the filter"),
+        (("web", "-w", "/nowhere/x.pcap"), 1, "/nowhere/x.pcap cannot be written"),
+        (("web", "--count", "0"), 1, 'invalid count "0"'),
+    ):
+        refused = linkspan("capture", *arguments, check=False)
+        assert (refused.code, text in refused.err) == (code, True), refused.both
+    stage.docker("stop", "-t", "0", "web")
+    assert "not running: linkspan start web" in linkspan("capture", "web", check=False).err

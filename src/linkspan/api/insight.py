@@ -7,18 +7,21 @@ from typing import Any
 
 from aiohttp import web
 
-from linkspan.api.context import engine, json_response
+from linkspan.api.context import engine, json_response, streaming
 from linkspan.api.go_types import PUBLISH_PORTS
-from linkspan.api.query import flag, json_body
+from linkspan.api.query import flag, json_body, number
+from linkspan.api.streams import stream_out
 from linkspan.engine.house import House
+from linkspan.insight.capturing import Silent, joined, listening
 from linkspan.insight.commands import Builder, build
 from linkspan.insight.scope import Unknown, narrowed
 from linkspan.insight.survey import survey
 from linkspan.insight.trace.answer import lived, trace
 from linkspan.insight.trace.kernel_world import KernelWorld
 from linkspan.insight.trace.ours import our_rules
-from linkspan.model.errors import InvalidParameter, NotFound
+from linkspan.model.errors import Conflict, InvalidParameter, NotFound
 from linkspan.model.network import Network
+from linkspan.runtime.tcpdump import capture
 
 
 def routes() -> list[web.RouteDef]:
@@ -27,6 +30,7 @@ def routes() -> list[web.RouteDef]:
         web.get("/linkspan/survey", _survey, allow_head=False),
         web.get("/linkspan/commands", _commands, allow_head=False),
         web.get("/linkspan/trace", _trace, allow_head=False),
+        web.get("/linkspan/capture", _capture, allow_head=False),
         web.post("/linkspan/containers/{id}/ports", _publish),
         web.delete("/linkspan/containers/{id}/ports", _unpublish),
     ]
@@ -93,6 +97,25 @@ async def _trace(request: web.Request) -> web.Response:
     if flag(request, "live"):
         found = await house.workers.run(lived, seen, found, house.network.inside)
     return json_response(found)
+
+
+@streaming
+async def _capture(request: web.Request) -> web.StreamResponse:
+    """Answer with a pcap stream of the container, network or port `name`: all, or `count` packets."""
+    house = engine(request).house
+    if not (name := request.query.get("name", "")):
+        raise InvalidParameter('the parameter "name" is missing: a container, network or published port')
+    given, count = request.query.get("filter", ""), number(request, "count", 0) or 0
+    if count < 0 or "\0" in given:
+        raise InvalidParameter("count is the number of packets, at least 1; filter is one of pcap-filter(7)")
+    try:
+        found = listening(await _surveyed(house), name)
+    except Unknown as error:
+        raise NotFound(str(error)) from error
+    except Silent as error:
+        raise Conflict(str(error)) from error
+    pieces = capture(found.sandbox, found.interface, joined(found.filter, given), count)
+    return await stream_out(request, pieces, "application/vnd.tcpdump.pcap")
 
 
 def _chosen(networks: Sequence[Network], ids: Collection[str]) -> list[Network]:

@@ -45,6 +45,7 @@ COMMANDS = {
     "commands": ("looking", "COMMANDS", "Print the commands that build a network by hand"),
     "trace": ("tracing", "TRACE", "Tell the way of a packet, and what stops it"),
     "web": ("web", "WEB", "Show the live map in a browser"),
+    "capture": ("capturing", "CAPTURE", "Write the packets of a container, network or port as a pcap"),
     "doctor": ("doctor", "DOCTOR", "Compare this host with the records, and put it right"),
     "events": ("system", "EVENTS", "Show what happens, as it happens"),
     "version": ("system", "VERSION", "Show the versions of client and daemon"),
