@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -112,3 +113,35 @@ def test_a_capture_has_exactly_the_packets_of_what_is_named(stage, tmp_path):
         assert (refused.code, text in refused.err) == (code, True), refused.both
     stage.docker("stop", "-t", "0", "web")
     assert "not running: linkspan start web" in linkspan("capture", "web", check=False).err
+
+
+def api(stage, path):
+    """What the daemon answers to a GET."""
+    socket = stage.lab.docker_host.removeprefix("unix://")
+    return stage.host("curl", "-s", "--unix-socket", socket, f"http://localhost{path}").out
+
+
+def test_top_and_metrics_have_the_figures_of_docker_stats(stage):
+    stage.web("web", "-p", "8080:80")
+    for _ in range(3):
+        assert stage.get("lan", "http://10.0.0.5:8080/")
+    assert stage.get("host", "http://127.0.0.1:8080/")
+    linkspan = stage.lab.linkspan
+
+    def same():
+        """Whether all three tell the same: a late packet (a router solicitation) may come in between."""
+        sent = json.loads(api(stage, "/containers/web/stats?stream=false&one-shot=true"))["networks"]["eth0"]
+        (found,) = json.loads(linkspan("top", "--json").out)["Containers"]
+        (line,) = re.findall(r'receive_bytes_total\{container="web",id="\w+"\} (.*)', api(stage, "/metrics"))
+        return (
+            sent["rx_bytes"] == found["RxBytes"] == float(line) and sent["tx_packets"] == found["TxPackets"]
+        )
+
+    stage.until(same)
+    (port,) = [
+        each for each in json.loads(linkspan("top", "--json").out)["Ports"] if each["HostIp"] == "0.0.0.0"
+    ]
+    assert port["Connections"] == 4
+    shown = linkspan("top", "--once").out
+    assert re.search(r"^web +[\d.]+kB ", shown, re.MULTILINE) and "0.0.0.0:8080/tcp   web         4" in shown
+    assert "httpd" in linkspan("top", "web").out

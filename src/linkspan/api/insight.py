@@ -12,6 +12,7 @@ from linkspan.api.go_types import PUBLISH_PORTS
 from linkspan.api.query import flag, json_body, number
 from linkspan.api.streams import stream_out
 from linkspan.engine.house import House
+from linkspan.insight import counting
 from linkspan.insight.capturing import Silent, joined, listening
 from linkspan.insight.commands import Builder, build
 from linkspan.insight.scope import Unknown, narrowed
@@ -19,6 +20,7 @@ from linkspan.insight.survey import survey
 from linkspan.insight.trace.answer import lived, trace
 from linkspan.insight.trace.kernel_world import KernelWorld
 from linkspan.insight.trace.ours import our_rules
+from linkspan.insight.traffic import traffic
 from linkspan.model.errors import Conflict, InvalidParameter, NotFound
 from linkspan.model.network import Network
 from linkspan.runtime.tcpdump import capture
@@ -30,6 +32,8 @@ def routes() -> list[web.RouteDef]:
         web.get("/linkspan/survey", _survey, allow_head=False),
         web.get("/linkspan/commands", _commands, allow_head=False),
         web.get("/linkspan/trace", _trace, allow_head=False),
+        web.get("/linkspan/traffic", _traffic, allow_head=False),
+        web.get("/metrics", _metrics, allow_head=False),
         web.get("/linkspan/capture", _capture, allow_head=False),
         web.post("/linkspan/containers/{id}/ports", _publish),
         web.delete("/linkspan/containers/{id}/ports", _unpublish),
@@ -97,6 +101,23 @@ async def _trace(request: web.Request) -> web.Response:
     if flag(request, "live"):
         found = await house.workers.run(lived, seen, found, house.network.inside)
     return json_response(found)
+
+
+async def _traffic(request: web.Request) -> web.Response:
+    return json_response(await _counted(engine(request).house))
+
+
+async def _metrics(request: web.Request) -> web.Response:
+    from linkspan.insight.metrics import CONTENT_TYPE, exposition  # a library that nobody else waits for
+
+    body = exposition(await _counted(engine(request).house))
+    return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE})
+
+
+async def _counted(house: House) -> dict[str, Any]:
+    seen, run = await _surveyed(house), house.workers.run
+    found = await run(house.network.inside, "", counting.flows)
+    return traffic(seen, found, await run(counting.drops, house.network.firewall_backend))
 
 
 @streaming

@@ -18,7 +18,7 @@ COMMANDS = {
     "ps": ("containers", "PS", "List containers"),
     "inspect": ("inspection", "INSPECT", "Show everything known about containers, networks and images"),
     "logs": ("inspection", "LOGS", "Fetch the logs of a container"),
-    "top": ("inspection", "TOP", "Show the processes of a container"),
+    "top": ("traffic", "TOP", "Show traffic every second, or the processes of a container"),
     "port": ("ports", "PORT", "List, add or remove port mappings of a container"),
     "start": ("containers", "START", "Start stopped containers"),
     "stop": ("containers", "STOP", "Stop running containers"),

@@ -1,4 +1,4 @@
-"""inspect, logs, top: a closer look at one object."""
+"""inspect, logs: a closer look at one object."""
 
 from __future__ import annotations
 
@@ -129,15 +129,6 @@ def _logs(options: Options, client: Client) -> int:
     return 0
 
 
-def _top(options: Options, client: Client) -> int:
-    from linkspan.cli import tables
-
-    name, *arguments = options.arguments
-    answer = client.get(f"/containers/{name}/top", ps_args=" ".join(arguments) or None)
-    print(tables.table(answer["Titles"], answer["Processes"]))
-    return 0
-
-
 FORMAT = Flag("format", "Print by a template ('{{.State.Status}}', '{{json .NetworkSettings}}')", short="f")
 INSPECT = Command(
     "inspect",
@@ -163,12 +154,4 @@ LOGS = Command(
     examples="linkspan logs -f web\nlinkspan logs --tail 10 -t web",
     minimum=1,
     maximum=1,
-)
-TOP = Command(
-    "top",
-    "CONTAINER [ps OPTIONS]",
-    "Show the processes of a container",
-    _top,
-    minimum=1,
-    interspersed=False,
 )

@@ -144,6 +144,13 @@ def tracked() -> int:
         return 0
 
 
+def flows(netlink: Netlink) -> Iterator[Flow]:
+    """Yield every tracked flow of both families; raises NetlinkError."""
+    for version in (4, 6):
+        for _, body in netlink.dump(_GET, _head(version)):
+            yield parse_flow(body)
+
+
 def flush(netlink: Netlink, addresses: Iterable[Address], udp_ports: Iterable[tuple[Address, int]]) -> None:
     """Forget the flows of these addresses and UDP ports, as `flush_by_dump`, where the kernel can choose.
 
