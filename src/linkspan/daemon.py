@@ -16,6 +16,7 @@ from pathlib import Path
 import uvloop
 
 from linkspan.api.app import application
+from linkspan.api.metrics import MetricsDoor
 from linkspan.api.server import Server
 from linkspan.engine.engine import Engine
 from linkspan.engine.events import Events
@@ -168,10 +169,13 @@ async def _serve_with(settings: DaemonSettings, store: Store, ending: asyncio.Ev
     server = Server(application(engine), settings.group, settings.tls)
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _reload, engine, reread)
     await server.prepare(settings.hosts)
+    figures = MetricsDoor(engine, settings.metrics)
+    figures.prepare()
     try:
         await engine.start()
         await _look_around(house, firewall)
         await server.start(settings.hosts)
+        await figures.start()
         log.info("listening on %s", ", ".join(settings.hosts))
         _tell_manager("READY=1", manager)
         await ending.wait()
@@ -179,6 +183,7 @@ async def _serve_with(settings: DaemonSettings, store: Store, ending: asyncio.Ev
         _tell_manager("STOPPING=1", manager)
     finally:
         house.events.close()
+        await figures.stop()
         await server.stop()
         await engine.stop()
 

@@ -63,7 +63,12 @@ def test_a_port_is_published_on_a_running_container_and_taken_back(own_stage):
     assert linkspan("port", "other").out == "" and stage.inspect(other)["HostConfig"]["PortBindings"] == {}
 
     stage.lab.kill_daemon()
-    stage.lab.daemon()
+    stage.lab.daemon("--metrics-addr=127.0.0.1:9323")
+    assert 'container="web",container_port="80",host_ip="0.0.0.0",host_port="8081"' in stage.get(
+        "host", "http://127.0.0.1:9323/metrics"
+    )
+    strange = stage.host("curl", "-s", "-H", "Host: page.example", "http://127.0.0.1:9323/metrics").out
+    assert strange == "metrics are told to this host alone: ask localhost\n"
     stage.docker("restart", "-t", "0", "web")
     stage.until(lambda: stage.get("host", "http://127.0.0.1:8081/") == name)
     assert stage.inspect("web")["State"]["Pid"] != pid

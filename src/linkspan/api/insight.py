@@ -33,7 +33,7 @@ def routes() -> list[web.RouteDef]:
         web.get("/linkspan/commands", _commands, allow_head=False),
         web.get("/linkspan/trace", _trace, allow_head=False),
         web.get("/linkspan/traffic", _traffic, allow_head=False),
-        web.get("/metrics", _metrics, allow_head=False),
+        web.get("/metrics", metrics, allow_head=False),
         web.get("/linkspan/capture", _capture, allow_head=False),
         web.post("/linkspan/containers/{id}/ports", _publish),
         web.delete("/linkspan/containers/{id}/ports", _unpublish),
@@ -107,7 +107,8 @@ async def _traffic(request: web.Request) -> web.Response:
     return json_response(await _counted(engine(request).house))
 
 
-async def _metrics(request: web.Request) -> web.Response:
+async def metrics(request: web.Request) -> web.Response:
+    """Answer with the traffic in the text format of Prometheus."""
     from linkspan.insight.metrics import CONTENT_TYPE, exposition  # a library that nobody else waits for
 
     body = exposition(await _counted(engine(request).house))

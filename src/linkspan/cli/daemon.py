@@ -154,6 +154,7 @@ def _settings(reader: Reader, from_file: frozenset[str]) -> DaemonSettings:
         debug=options.on("debug"),
         log_level=reader.value("log-level", daemon_values.level, options.text("log-level") or "info"),
         tls=_tls(reader, [host for host in hosts if host.startswith("tcp://")]),
+        metrics=reader.one("metrics-addr", daemon_values.metrics_address),
         live_restore=options.on("live-restore"),
         shutdown_timeout=int(options.text("shutdown-timeout")),
         labels=_labels(reader),

@@ -20,6 +20,7 @@ MEANT = (
     Flag("tlscacert", "Certificate of who signs the clients' certificates (PEM)"),
     Flag("tlscert", "Certificate of this daemon (PEM)"),
     Flag("tlskey", "Key of this daemon's certificate (PEM)"),
+    Flag("metrics-addr", "Address of loopback for /metrics over TCP (127.0.0.1:9323)"),
     Flag("label", "Label of this daemon (key=value)", "list"),
     Flag("live-restore", "Leave containers running when the daemon ends", "bool"),
     Flag(
@@ -110,7 +111,6 @@ IGNORED = (
             "max-concurrent-downloads",
             "max-concurrent-uploads",
             "max-download-attempts",
-            "metrics-addr",
             "network-diagnostic-port",
             "network-control-plane-mtu",
             "oom-score-adjust",

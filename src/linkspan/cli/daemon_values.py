@@ -26,6 +26,21 @@ ULIMITS = frozenset(
 _DOMAIN = re.compile(r"(?:[\w-]{1,63}\.)*[\w-]{1,63}\.?", re.ASCII)
 
 
+def metrics_address(text: str) -> tuple[str, int]:
+    """Return the address and port of loopback for /metrics. Raises ValueError."""
+    name, _, port = text.rpartition(":")
+    address = "127.0.0.1" if name == "localhost" else name.strip("[]")
+    if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+        raise ValueError(f"invalid address {text}: it is an address and a port, 127.0.0.1:9323")
+    try:
+        found = ip_address(address)
+    except ValueError:
+        raise ValueError(f"invalid address {text}: it is an address and a port, 127.0.0.1:9323") from None
+    if not found.is_loopback:
+        raise ValueError(f"metrics are told to this host alone: 127.0.0.1:{port} instead of {text}")
+    return str(found), int(port)
+
+
 def host(text: str) -> str:
     """Return a socket to listen on, whole: unix:///path or tcp://address:port. Raises ValueError.
 

@@ -22,7 +22,8 @@ class TlsFiles:
 class DaemonSettings:
     """What `linkspand` was started with.
 
-    `hosts` are the sockets to listen on, `group` may use those in the file system, `tls` is for those on TCP.
+    `hosts` are the sockets to listen on, `group` may use those in the file system, `tls` is for those on TCP;
+    `metrics` is an address of loopback, and its port, for /metrics alone.
     `shutdown_timeout` is in seconds, negative for ever. Where a container has none of its own, it gets
     `default_ulimits`, `no_new_privileges` and `seccomp_profile` ("" for Docker's, "unconfined", or JSON).
     `proxies` are (variable, value) for pulling images. `ignored` lists dockerd options that were given and
@@ -38,6 +39,7 @@ class DaemonSettings:
     debug: bool = False
     log_level: str = "info"
     tls: TlsFiles | None = None
+    metrics: tuple[str, int] | None = None
     live_restore: bool = False
     shutdown_timeout: int = 15
     labels: tuple[str, ...] = ()
