@@ -13,8 +13,9 @@ from linkspan.model.errors import Conflict, LinkspanError
 from linkspan.model.ports import PublishRequest
 from linkspan.model.sandbox import Sandbox
 from linkspan.network.adapters import Filter, Kernel, Proxy
+from linkspan.network.bindings import collapse
 from linkspan.network.faces import faces
-from linkspan.network.publishing import Publisher, udp_ports
+from linkspan.network.publishing import Publisher, single, udp_ports
 from linkspan.network.registry import Registry
 from linkspan.network.settings import NetworkSettings
 from linkspan.network.undo import Undo
@@ -81,22 +82,22 @@ class LivePorts:
     def remove(self, sandbox: Sandbox, wanted: Sequence[PublishRequest], written: Written) -> Sandbox:
         """Return the sandbox without the published ports that `wanted` means; on any error it is what it was.
 
-        TCP connections through them go on until they end, as on a host whose rule was removed; UDP stops.
+        TCP connections that were translated go on until they end; the proxy's are reset, and UDP stops.
         Raises NotFound for what is not published.
         """
         kept, bindings = without(sandbox.publish, sandbox.bindings, wanted, sandbox.container.name)
         after = replace(sandbox, publish=kept, bindings=bindings)
-        gone = replace(sandbox, bindings=tuple(b for b in sandbox.bindings if b not in bindings))
-        split = replace(sandbox, bindings=tuple(b for b in bindings if b not in sandbox.bindings))
+        stays = {*single(bindings)}
+        leaving = collapse(each for each in single(sandbox.bindings) if each not in stays)
+        gone = replace(sandbox, bindings=leaving)
         with Undo() as undo:
             intent = self._begin("unpublish", sandbox, undo)
             self._exchange_facts(sandbox, after, undo)
-            self._exchange_listeners(gone, split, undo)
-            if ports := udp_ports(gone.bindings):
+            self._close(gone, undo)
+            if ports := udp_ports(leaving):
                 self._kernel.flush_conntrack(udp_ports=ports)
-            self._publisher.free(gone.bindings)
+            self._publisher.free(leaving)
             undo.push(self._publisher.hold, gone)
-            self._publisher.hold(split)
             self._commit(after, intent, written)
         return after
 
@@ -127,15 +128,11 @@ class LivePorts:
             self._firewall.add(come)
             undo.push(self._firewall.remove, come)
 
-    def _exchange_listeners(self, gone: Sandbox, come: Sandbox, undo: Undo) -> None:
+    def _close(self, gone: Sandbox, undo: Undo) -> None:
+        """Close the host sockets of what goes, and no others: the proxy holds each port of a run by itself."""
         if closing := self._wanted.listeners(gone):
             self._proxy.close(closing)
             undo.push(lambda: self._proxy.serve(self._proxy.reserve(closing, absent=True)))
-        if opening := self._wanted.listeners(come):
-            reservation = self._proxy.reserve(opening, absent=True)
-            undo.push(self._proxy.release, reservation)
-            self._proxy.serve(reservation)
-            undo.push(self._proxy.close, opening)
 
     def _commit(self, after: Sandbox, intent: int, written: Written) -> None:
         with self._registry.store.transaction():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_address, ip_interface, ip_network
 from pathlib import Path
 from typing import Any
@@ -196,7 +196,19 @@ class FakeFirewall:
         return []
 
 
+def _singles(listener: Listener) -> Iterator[Listener]:
+    for offset in range(listener.count):
+        host, target = listener.host_port + offset, listener.target_port + offset
+        yield replace(listener, host_port=host, target_port=target, count=1)
+
+
+def _key(listener: Listener) -> tuple[Any, ...]:
+    return listener.protocol, listener.host_address, listener.host_port
+
+
 class FakeProxy:
+    """Holds each port by itself, as the real one."""
+
     def __init__(self, faults: Faults) -> None:
         self.faults = faults
         self.busy: set[int] = set()
@@ -215,7 +227,7 @@ class FakeProxy:
     def serve(self, reservation: tuple[Listener, ...]) -> None:
         self.faults.call("serve")
         self.reserved.remove(reservation)
-        self.served.update(reservation)
+        self.served.update(single for listener in reservation for single in _singles(listener))
 
     def release(self, reservation: tuple[Listener, ...]) -> None:
         if reservation in self.reserved:
@@ -223,7 +235,8 @@ class FakeProxy:
 
     def close(self, listeners: Sequence[Listener]) -> None:
         self.faults.call("close")
-        self.served.difference_update(listeners)
+        keys = {_key(single) for listener in listeners for single in _singles(listener)}
+        self.served = {listener for listener in self.served if _key(listener) not in keys}
 
     def listeners(self) -> list[Listener]:
         return sorted(self.served, key=str)

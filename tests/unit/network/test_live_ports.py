@@ -49,7 +49,10 @@ def test_one_port_of_a_run_goes_and_the_run_is_split(house, web):
     run = [PublishRequest("tcp", port, None, port, port) for port in range(9000, 9005)]
     house.controller.publish(web.container.id, run)
     assert ports(house) == [8080, 9000]
+    house.faults.arm(0)
     house.controller.unpublish(web.container.id, [run[2]])
+    assert {each.host_port for each in house.proxy.served} == {8080, 9000, 9001, 9003, 9004}
+    assert "reserve" not in house.faults.calls, "a port that stays was opened anew"
     assert {(fact.host_port, fact.count) for fact in house.firewall.of(Publish)} == {
         (8080, 1),
         (9000, 2),
