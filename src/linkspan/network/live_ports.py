@@ -129,7 +129,7 @@ class LivePorts:
             undo.push(self._firewall.remove, come)
 
     def _close(self, gone: Sandbox, undo: Undo) -> None:
-        """Close the host sockets of what goes, and no others: the proxy holds each port of a run by itself."""
+        """Close the host sockets of what goes alone: the proxy holds each port of a run by itself."""
         if closing := self._wanted.listeners(gone):
             self._proxy.close(closing)
             undo.push(lambda: self._proxy.serve(self._proxy.reserve(closing, absent=True)))
