@@ -23,7 +23,7 @@ run: setup-user ## start the engine on this machine, and say how to point docker
 	@scripts/run.sh $(FLAGS)
 
 test: setup ## all tests: unit, kernel, e2e (root)
-	$(PYTEST) tests
+	$(PYTEST) --numprocesses=2 --dist=loadfile tests
 
 unit: setup ## the tests of the pure logic (no root needed)
 	$(PYTEST) tests/unit

@@ -19,18 +19,33 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
-def nothing_is_left_behind() -> Iterator[None]:
-    """Fail the session when a process, mount, cgroup, link, rule or file of the tests outlives it.
-
-    Processes are found by a variable that all our children inherit. Everything else is looked for on the
-    whole machine, so only where nobody else is at work (CI).
-    """
-    before = _machine()
+def no_process_is_left_behind() -> Iterator[None]:
+    """Fail when a process of the tests outlives them; it is known by a variable that all children inherit."""
     yield
     left = _processes()
-    if os.environ.get("CI"):
-        left += sorted(_machine() - before)
     assert not left, "left behind by the tests:\n" + "\n".join(left)
+
+
+class Leftovers:
+    """Fails a session that leaves a mount, cgroup, link, rule or file behind.
+
+    They are looked for on the whole machine, so only where nobody else is at work (CI), and once for all
+    the processes that share the tests.
+    """
+
+    def __init__(self) -> None:
+        self._before = _machine()
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        left = sorted(_machine() - self._before)
+        if left:
+            print("\nleft behind by the tests:", *left, sep="\n")
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if os.environ.get("CI") and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Leftovers())
 
 
 def _processes() -> list[str]:
@@ -61,4 +76,4 @@ def _machine() -> set[str]:
         for command in ("iptables-save", "ip6tables-save"):
             saved = subprocess.run([command], capture_output=True, text=True, check=False).stdout
             lines |= {f"{command}: {line}" for line in saved.splitlines() if line.startswith("-A")}
-    return {line for line in lines if "linkspan-lab-" not in line or f"linkspan-lab-{os.getpid()}-" in line}
+    return lines
