@@ -40,6 +40,7 @@ from pathlib import Path
 
 from linkspan.model.network import Endpoint
 from linkspan.path.dns import message
+from linkspan.path.dns.memory import PortMemory
 from linkspan.path.dns.resolver import Resolver
 from linkspan.path.dns.server import SO_RCVBUFFORCE
 from linkspan.path.dns.view import SandboxView
@@ -74,9 +75,9 @@ Server = Callable[[], contextlib.AbstractContextManager[Running]]
 def _serve_ours(ready: int) -> None:
     import uvloop
 
-    async def serve() -> None:
+    async def serve(directory: str) -> None:
         zone = Zone()
-        resolver = Resolver(zone, lambda _path, function: function())
+        resolver = Resolver(zone, lambda _path, function: function(), PortMemory(Path(directory)))
         for number in range(NAMES):
             address = IPv4Interface(f"10.88.{1 + number // 250}.{1 + number % 250}/16")
             name = f"name{number}"
@@ -87,7 +88,8 @@ def _serve_ours(ready: int) -> None:
 
     _new_namespace()
     os.sched_setaffinity(0, {SERVER_CORE})
-    uvloop.run(serve())
+    with tempfile.TemporaryDirectory() as directory:
+        uvloop.run(serve(directory))
 
 
 @contextlib.contextmanager
