@@ -82,7 +82,7 @@ def _serve_ours(ready: int) -> None:
             address = IPv4Interface(f"10.88.{1 + number // 250}.{1 + number % 250}/16")
             name = f"name{number}"
             zone.add(Endpoint(name, NETWORK, DOMAIN, name, name, "", ipv4=address, dns_names=(name,)))
-        await resolver.add_sandbox("bench", SandboxView("", (NETWORK,)))
+        await resolver.add_sandbox("bench", SandboxView("bench", (NETWORK,)))
         os.write(ready, b".")
         await asyncio.Event().wait()
 
