@@ -76,7 +76,7 @@ class Project:
 
     @property
     def environment(self) -> dict[str, str]:
-        return {**os.environ, **self.stage.lab.client_env, "NO_COLOR": "1"}
+        return {**os.environ, **self.stage.lab.client_env, "NO_COLOR": "1", "DOCKER_BUILDKIT": "0"}
 
     def __call__(self, *arguments: str, code: int = 0, timeout: float = 40) -> str:
         """Run the client; what it printed."""
@@ -412,3 +412,24 @@ def test_what_only_the_new_one_can(project, stage, tmp_path):
     }  # fmt: skip
     assert project.container("a") in project("stats", "--no-stream")
     project("down")
+
+
+@both
+def test_images_are_built_and_mac_addresses_kept(project, stage, client, tmp_path):
+    """compose v2 asks for BuildKit unless told not to; the classic builder is what we have."""
+    (tmp_path / "Dockerfile").write_text("FROM busybox\nRUN echo one >/made\n")
+    project.write(
+        'services: {app: {build: ., image: made-here, mac_address: "02:42:ac:11:00:99", stop_signal: SIGKILL,'
+        ' command: ["sleep", "1000"]}}\n'
+    )
+    project("up", "-d")
+    app = project.container("app")
+    assert stage.inside(app, "cat", "/made").text == "one"
+    assert "02:42:ac:11:00:99" in stage.inside(app, "ip", "link", "show", "eth0").out
+    (tmp_path / "Dockerfile").write_text("FROM busybox\nRUN echo two >/made\n")
+    project("up", "-d", "--build")
+    assert stage.inside(app, "cat", "/made").text == "two"
+    (tmp_path / "Dockerfile").write_text("FROM busybox\nRUN exit 7\n")
+    assert "returned a non-zero code: 7" in project("build", code={"v1": 1, "v2": 7}[client])
+    project("down", "--rmi", "all")
+    assert "made-here" not in stage.docker("images").out

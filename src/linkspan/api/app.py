@@ -85,7 +85,8 @@ async def _clean_path(request: web.Request, handler: Handler) -> web.StreamRespo
 @web.middleware
 async def _versioned(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
-        request[VERSION] = versions.negotiate(request.match_info.get("api"))
+        agent = request.headers.get("User-Agent", "")
+        request[VERSION] = versions.negotiate(request.match_info.get("api"), agent)
     except InvalidParameter as error:
         request[VERSION] = versions.MAXIMUM
         return json_response({"message": str(error)}, error.status)

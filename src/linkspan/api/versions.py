@@ -12,6 +12,7 @@ ApiVersion = tuple[int, int]
 
 MINIMUM: ApiVersion = (1, 24)
 MAXIMUM: ApiVersion = (1, 56)
+OF_COMPOSE_1: ApiVersion = (1, 43)
 
 SINCE: dict[str, ApiVersion] = {
     "networks without members in lists": (1, 28),
@@ -62,11 +63,15 @@ def text(version: ApiVersion) -> str:
     return f"{version[0]}.{version[1]}"
 
 
-def negotiate(asked: str | None) -> ApiVersion:
+def negotiate(asked: str | None, agent: str = "") -> ApiVersion:
     """Return the version a request path asks for (None: the newest), or raise InvalidParameter.
 
+    docker-compose 1.x asks for the newest that the daemon speaks, and says what the newest no longer takes
+    (the MAC address of a whole container): by its User-Agent (`agent`) it gets what it was written for.
     Whatever consists of digits and dots can be asked for: "1" is 1.0, and "1.44.7" counts as 1.44.
     """
+    if agent.startswith("docker-compose/1."):
+        return min(negotiate(asked), OF_COMPOSE_1)
     if asked is None:
         return MAXIMUM
     parts = [part or "0" for part in asked.split(".")]

@@ -37,3 +37,11 @@ def test_every_behaviour_begins_with_a_version_that_is_spoken() -> None:
     assert all(versions.MINIMUM < since <= versions.MAXIMUM for since in versions.SINCE.values())
     assert versions.has((1, 49), "firewall backend in info")
     assert not versions.has((1, 48), "firewall backend in info")
+
+
+def test_an_old_compose_gets_what_it_was_written_for():
+    agent = "docker-compose/1.29.2 docker-py/5.0.3 Linux/6.1"
+    assert versions.negotiate("1.56", agent) == (1, 43)
+    assert versions.negotiate("1.30", agent) == (1, 30)
+    assert versions.negotiate(None, agent) == (1, 43)
+    assert versions.negotiate("1.56", "docker-sdk-python/7.1.0") == (1, 56)
