@@ -229,7 +229,7 @@ def build(settings: DaemonSettings, store: Store, firewall: Firewall) -> House:
     )
     controller = Controller(store, kernel, firewall, proxy, network)
     registry = Registry(store, workers)
-    resolver = Resolver(Zone(), kernel.in_sandbox, PortMemory(settings.exec_root / "resolver"))
+    resolver = Resolver(Zone(), kernel.in_sandbox, PortMemory(settings.data_root / "containers"))
     return House(
         settings=settings,
         store=store,

@@ -83,7 +83,7 @@ def test_udp_through_the_proxy(stage, echo):
 
 def test_a_proxy_that_is_killed_is_back_before_the_next_connect_is_answered(stage):
     stage.web("c1", "-p", "8080:80")
-    find = "grep -lx linkspan-proxy /proc/[0-9]*/comm"
+    find = "grep -slx linkspan-proxy /proc/[0-9]*/comm"
     first = stage.host("sh", "-c", find).text
     for _ in range(2):
         stage.host("sh", "-c", f"kill -9 $({find} | cut -d/ -f3)")

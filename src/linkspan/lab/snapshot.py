@@ -18,7 +18,7 @@ COMMANDS = {
     "nftables": "nft list tables | grep -vE ' ip6? (filter|nat|raw|mangle)$' | sed 's/^/list /' | nft -f -",
     "sockets": "ss -HnlptuwS",
     "mounts": "cut -d' ' -f5 /proc/self/mountinfo",
-    "processes": "ps -eo pid=,ppid=,args=",
+    "processes": "ps -wweo pid=,ppid=,args=",
     "cgroups": "find /sys/fs/cgroup -mindepth 1 -type d",
 }
 

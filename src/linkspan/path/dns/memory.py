@@ -12,27 +12,26 @@ PATIENCE_MS = 50  # a datagram to oneself takes microseconds; more is a busy mac
 
 
 class PortMemory:
-    """A file for each sandbox in `directory`, with its UDP and its TCP port; blocking."""
+    """A file with the UDP and the TCP port among the files of each container, below `directory`; blocking.
+
+    It goes with the container; one of an earlier run of it leads nowhere, which is noticed.
+    """
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
 
-    def remember(self, sandbox: str, sockets: Sockets) -> None:
-        """Write down where the rules of the namespace `sandbox` lead; raises OSError."""
-        self._directory.mkdir(parents=True, exist_ok=True)
-        self._file(sandbox).write_text(" ".join(map(str, sockets.ports())))
+    def remember(self, container: str, sockets: Sockets) -> None:
+        """Write down where the rules in a container's namespace lead; raises OSError."""
+        if self._file(container).parent.is_dir():
+            self._file(container).write_text(" ".join(map(str, sockets.ports())))
 
-    def forget(self, sandbox: str) -> None:
-        """Remove what is known of a sandbox that goes."""
-        self._file(sandbox).unlink(missing_ok=True)
-
-    def reopened(self, sandbox: str) -> Sockets | None:
+    def reopened(self, container: str) -> Sockets | None:
         """Open the sockets that the rules of the calling thread's namespace lead to already.
 
         None when they lead elsewhere, or nowhere, or the ports are taken: then new rules must be written.
         """
         try:
-            datagram, stream = map(int, self._file(sandbox).read_text().split())
+            datagram, stream = map(int, self._file(container).read_text().split())
             sockets = open_sockets(datagram, stream)
         except (OSError, ValueError):
             return None
@@ -41,8 +40,8 @@ class PortMemory:
         sockets.close()
         return None
 
-    def _file(self, sandbox: str) -> Path:
-        return self._directory / Path(sandbox).name
+    def _file(self, container: str) -> Path:
+        return self._directory / container / "resolver"
 
 
 def _are_led_to(datagram: socket.socket) -> bool:

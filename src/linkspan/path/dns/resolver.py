@@ -43,9 +43,9 @@ class Resolver:
         Raises KernelError when the rules cannot be written, OSError when the namespace cannot be entered.
         """
         self.remove_sandbox(key)
-        sockets = await asyncio.shield(asyncio.to_thread(self._prepare, view.sandbox))
+        sockets = await asyncio.shield(asyncio.to_thread(self._prepare, key, view.sandbox))
         server = SandboxServer(sockets, self._batch, self.zone, view, *self._group(view))
-        self._end(key)
+        self.remove_sandbox(key)
         self._servers[key] = server
         server.start()
 
@@ -59,30 +59,24 @@ class Resolver:
 
     def remove_sandbox(self, key: str) -> None:
         """Close the sandbox's sockets, so that its namespace can go; unknown ones are fine."""
-        if server := self._end(key):
-            self._memory.forget(server.view.sandbox)
-
-    def _end(self, key: str) -> SandboxServer | None:
-        server = self._servers.pop(key, None)
-        if server:
+        if server := self._servers.pop(key, None):
             server.close()
             self._forget_group(server.view, key)
-        return server
 
     def close(self) -> None:
         """Stop answering; the rules of the sandboxes stay, for the next daemon to find."""
         for key in list(self._servers):
-            self._end(key)
+            self.remove_sandbox(key)
         self.zone.unwatch(self._on_change)
 
-    def _prepare(self, sandbox: str) -> Sockets:
+    def _prepare(self, key: str, sandbox: str) -> Sockets:
         def inside() -> Sockets:
-            if former := self._memory.reopened(sandbox):
+            if former := self._memory.reopened(key):
                 return former
             sockets = open_sockets()
             try:
                 redirect.install(*sockets.ports())
-                self._memory.remember(sandbox, sockets)
+                self._memory.remember(key, sockets)
             except BaseException:
                 sockets.close()
                 raise

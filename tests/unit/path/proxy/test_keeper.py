@@ -31,37 +31,46 @@ def test_everything_is_given_on_in_messages_of_the_kernels_size_with_each_port_i
     alone: Entry = ("udp", "::", 53, "172.17.0.3", 53, 1, "")
     keeper.keep("add relay", [run], descriptors(300))
     keeper.keep("add hold", [alone], descriptors(1))
-    messages = list(keeper.messages())
-    assert [(verb, len(entries), len(given)) for verb, entries, given in messages] == [
-        ("add hold", 1, 1),
-        ("add relay", 253, 253),
-        ("add relay", 47, 47),
+    assert len(keeper) == 301
+    seen = [(verb, entries, [named(each) for each in given]) for verb, entries, given in keeper.messages()]
+    assert [(verb, sum(entry[5] for entry in entries)) for verb, entries, _ in seen] == [
+        ("add relay", 253),
+        ("add relay", 47),
+        ("add hold", 1),
     ]
-    _, entries, given = messages[2]
-    assert entries[0] == ("tcp", "0.0.0.0", 8253, "172.17.0.2", 333, 1, "10.0.0.0/8")
-    assert named(given[0]) == "port253"
+    _, entries, names = seen[1]
+    assert entries[0][:6] == ("tcp", "0.0.0.0", 8253, "172.17.0.2", 333, 47)
+    assert (names[0], names[-1]) == ("port253", "port299")
 
 
-def test_low_descriptors_are_left_to_others(keeper):
+def test_what_is_given_can_be_given_again(keeper):
     keeper.keep("add relay", [("tcp", "0.0.0.0", 80, "172.17.0.2", 80, 2, "")], descriptors(2))
-    ((_, _, given),) = keeper.messages()
-    assert min(given) >= LOW
-    assert [named(each) for each in given] == ["port0", "port1"]
+    for _ in range(3):
+        assert [named(each) for _, _, given in keeper.messages() for each in given] == ["port0", "port1"]
 
 
-def test_what_is_dropped_is_closed(keeper):
-    keeper.keep("add relay", [("tcp", "0.0.0.0", 80, "172.17.0.2", 80, 3, "")], descriptors(3))
-    ((_, _, given),) = keeper.messages()
-    keeper.drop([("tcp", "0.0.0.0", 81, "", 0, 5, "")])
-    assert len(keeper) == 1
-    with pytest.raises(OSError, match="descriptor"):
-        os.fstat(given[1])
-    os.fstat(given[0])
+def test_one_high_descriptor_holds_many_ports(keeper):
+    def numbers():
+        return {int(each.name) for each in Path("/proc/self/fd").iterdir()}
+
+    before = numbers()
+    keeper.keep("add relay", [("tcp", "0.0.0.0", 80, "172.17.0.2", 80, 200, "")], descriptors(200))
+    (added,) = numbers() - before
+    assert added >= LOW
+    keeper.drop([("tcp", "0.0.0.0", 80, "", 0, 200, "")])
+    assert numbers() == before
 
 
-def test_where_the_limit_leaves_no_room_that_is_told_and_nothing_is_kept(keeper, monkeypatch, caplog):
-    monkeypatch.setattr("linkspan.path.proxy.keeper.resource.getrlimit", lambda _what: (1024, 1024))
-    high = [os.dup2(each, 600 + each) for each in descriptors(1)]
-    keeper.keep("add relay", [("tcp", "0.0.0.0", 80, "172.17.0.2", 80, 1, "")], high)
-    assert not keeper
-    assert "1 published ports would not outlive a crash of the proxy" in caplog.text
+def test_what_is_dropped_is_closed_and_the_rest_is_kept(keeper):
+    reading, writing = os.pipe()
+    others = descriptors(2)
+    keeper.keep(
+        "add relay", [("tcp", "0.0.0.0", 80, "172.17.0.2", 80, 3, "")], [others[0], writing, others[1]]
+    )
+    keeper.drop([("tcp", "0.0.0.0", 81, "", 0, 1, ""), ("tcp", "0.0.0.0", 99, "", 0, 5, "")])
+    assert os.read(reading, 1) == b"", "the last writer of the pipe is gone"
+    os.close(reading)
+    assert len(keeper) == 2
+    given = [(entries, [named(each) for each in found]) for _, entries, found in keeper.messages()]
+    assert [[entry[2] for entry in entries] for entries, _ in given] == [[80, 82]]
+    assert [names for _, names in given] == [["port0", "port1"]]
