@@ -75,11 +75,20 @@ class Walker:
         if passage.met:
             self._say(place, "", passage.packet, passage, hook)
         if passage.stopped is None:
-            return passage.packet
+            return self._masqueraded(place, passage.packet) if passage.masqueraded else passage.packet
         self._walk.culprit = passage.stopped
         done = "rejected" if passage.stopped.verdict == "reject" else "dropped"
         self._end(STOPPED, place, f"{done} in {self._topology.name(place)}, {hook}")
         return None
+
+    def _masqueraded(self, place: str, packet: Packet) -> Packet:
+        """The packet with the source that MASQUERADE gives: the one for the link that it leaves by."""
+        own = replace(packet, source=_any(packet.version), incoming="")
+        try:
+            source = self._world.way(place, own).source
+        except NoWay:
+            source = None
+        return replace(packet, source=source or packet.source)
 
     def _way(self, place: str, packet: Packet) -> Way | None:
         try:

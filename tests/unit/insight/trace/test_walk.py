@@ -81,6 +81,18 @@ def test_through_a_translation(ask):
     assert found["Steps"][1]["Rules"][0]["Does"] == "destination becomes 172.17.0.2:80"
 
 
+def test_a_hairpin_arrives_from_the_bridge(ask):
+    """From its own address the container would not take it: the source must have become the bridge's."""
+    target = "-j DNAT --to-destination 172.17.0.2:80"
+    back = (
+        "*nat\n:POSTROUTING ACCEPT [0:0]\n-A POSTROUTING -s 172.17.0.0/16 -o docker0 -j MASQUERADE\nCOMMIT\n"
+    )
+    rules = {"": NAT.format(target=target).replace("COMMIT\n", "") + back.removeprefix("*nat\n")}
+    found = ask("web", "host:8080", rules=rules)
+    assert found["Verdict"] == "arrives"
+    assert found["Steps"][-1]["Packet"].startswith("tcp 172.17.0.1:40000 → 172.17.0.2:80")
+
+
 def test_through_the_proxy(ask):
     sockets = {"": [Socket("tcp", None, 8080, "linkspan-proxy")], WEB: [Socket("tcp", None, 80, "httpd")]}
     found = ask("host", "10.0.0.5:8080", sockets=sockets)
