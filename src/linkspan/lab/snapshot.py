@@ -76,6 +76,7 @@ class Snapshot:
 FURNITURE = re.compile(
     r"/exec/(netns|runtime|containers|proxy\.(sock|log)|iptables\.json)$"
     r"|/data/(containers|overlay|volumes)$"
+    r"|/data/containers/[0-9a-f]{64}/resolver$"
     r"|^/sys/fs/cgroup/.*/linkspan$"
     r"|linkspan-proxy .*/proxy\.sock$"
 )
