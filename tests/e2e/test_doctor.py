@@ -29,7 +29,23 @@ def doctor(lab: Lab, *flags: str) -> Result:
 def test_all_is_well_on_a_healthy_host(sick):
     well = doctor(sick)
     assert (well.code, "WRONG" in well.out) == (0, False), well.both
-    assert [check["Findings"] for check in json.loads(doctor(sick, "--json").out)["Checks"]] == [[], [], []]
+    assert [check["Findings"] for check in json.loads(doctor(sick, "--json").out)["Checks"]] == [[], [], [], []]
+
+
+def test_what_does_not_fit_around_the_engine_is_told_with_its_remedy(sick):
+    sick.docker("run", "-d", "--name", "deaf", "-p", "9090:90", "busybox", "sleep", "1000")
+    hinted = doctor(sick)
+    assert hinted.code == 0, "a program may begin to listen later"
+    assert "hint: 9090 → 90/tcp of deaf is published, and nobody listens on 90 inside" in hinted.out
+    sick.docker("rm", "-f", "deaf")
+    sick.run("host", "sh", "-c", "ip link add vpn0 type dummy; ip link set vpn0 up")
+    sick.run("host", "ip", "route", "add", "172.17.128.0/24", "dev", "vpn0")
+    told = doctor(sick)
+    assert told.code == 1
+    assert "the route 172.17.128.0/24 by vpn0 overlaps 172.17.0.0/16 of network bridge" in told.out
+    assert "remedy: vpn0 may be a VPN" in told.out
+    sick.run("host", "ip", "link", "del", "vpn0")
+    assert doctor(sick).code == 0
 
 
 def test_what_is_ours_and_nobodys_is_told_and_removed(sick):

@@ -10,6 +10,10 @@ from linkspan.api.context import engine, json_response
 from linkspan.engine.house import House
 from linkspan.engine.leftovers import Leftover, leftovers
 from linkspan.insight.checkup import Check, Finding, document
+from linkspan.insight.diagnosis import findings
+from linkspan.insight.looking_around import look_around
+from linkspan.insight.survey import survey
+from linkspan.insight.trace.kernel_world import KernelWorld
 from linkspan.model.errors import LinkspanError
 
 Look = Callable[[House, bool], Awaitable[tuple[Finding, ...]]]
@@ -49,10 +53,26 @@ def _removed(leftover: Leftover, repair: bool) -> Finding:
     return Finding(text, repaired=True)
 
 
+async def _surroundings(house: House, repair: bool) -> tuple[Finding, ...]:
+    containers = [managed.container for managed in house.registry.all()]
+
+    def look() -> tuple[Finding, ...]:
+        network = house.network
+        seen = survey(network.networks(), network.sandboxes(), containers, network.observe())
+        return tuple(findings(look_around(seen, network, KernelWorld())))
+
+    return await house.workers.run(look)
+
+
 CHECKS: tuple[tuple[str, str, Look], ...] = (
     ("store", "Is the state on disk whole?", _store),
     ("containers", "Does everything on the host belong to a container?", _containers),
     ("network", "Are links, addresses, rules and host sockets what the records say?", _network),
+    (
+        "surroundings",
+        "Do rules, kernel parameters, MTUs, routes, resolvers, limits and listeners fit?",
+        _surroundings,
+    ),
 )
 """Name, question and function of every check, in the order of looking."""
 

@@ -16,13 +16,15 @@ Document = dict[str, object]
 class Finding:
     """One thing that is not as it should be: what, and what to do about it ("": nothing but --repair).
 
-    `repaired`: it was, and has been put right just now. `failure` says why that could not be done.
+    `repaired`: it was, and has been put right just now. `failure` says why that could not be done. A `hint`
+    may be meant so: it is told, and does not count as wrong.
     """
 
     text: str
     remedy: str = ""
     repaired: bool = False
     failure: str = ""
+    hint: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,7 @@ def document(checks: Iterable[Check]) -> Document:
                         "Remedy": finding.remedy,
                         "Repaired": finding.repaired,
                         "Failure": finding.failure,
+                        "Hint": finding.hint,
                     }
                     for finding in check.findings
                 ],
@@ -62,7 +65,8 @@ def report(found: Mapping[str, Sequence[Mapping[str, object]]], repaired: bool) 
     for check in found["Checks"]:
         findings = check["Findings"]
         assert isinstance(findings, list)
-        lines.append(f"{'ok   ' if not findings else 'WRONG'}  {check['Question']}")
+        bad = any(not finding["Hint"] for finding in findings)
+        lines.append(f"{'WRONG' if bad else 'ok   '}  {check['Question']}")
         lines += [line for finding in findings for line in _lines(finding)]
     left = wrong(found)
     if left and not repaired:
@@ -78,12 +82,12 @@ def wrong(found: Mapping[str, Sequence[Mapping[str, object]]]) -> int:
     for check in found["Checks"]:
         findings = check["Findings"]
         assert isinstance(findings, list)
-        total += sum(not finding["Repaired"] for finding in findings)
+        total += sum(not (finding["Repaired"] or finding["Hint"]) for finding in findings)
     return total
 
 
 def _lines(finding: Mapping[str, object]) -> list[str]:
-    state = "repaired: " if finding["Repaired"] else ""
+    state = "repaired: " if finding["Repaired"] else "hint: " if finding["Hint"] else ""
     lines = [f"       - {state}{finding['Text']}"]
     if finding["Failure"]:
         lines.append(f"         not repaired: {finding['Failure']}")

@@ -75,6 +75,7 @@ def _network(network: Network, members: Sequence[str], host: HostView) -> Docume
         "Driver": network.driver,
         "Bridge": network.bridge,
         "Index": bridge.index if bridge else 0,
+        "Mtu": bridge.mtu if bridge else 0,
         "Up": bridge.up if bridge else False,
         "Parent": network.option("parent"),
         "Subnets": [

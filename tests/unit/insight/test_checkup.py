@@ -41,3 +41,9 @@ def test_without_repair_the_way_to_it_is_named():
     assert report(found, repaired=False).endswith(
         "1 wrong. To put right what can be: linkspan doctor --repair"
     )
+
+
+def test_hints_are_told_and_do_not_count():
+    found = document([Check("surroundings", "?", (Finding("nobody listens", "listen", hint=True),))])
+    assert report(found, repaired=False).splitlines()[:2] == ["ok     ?", "       - hint: nobody listens"]
+    assert wrong(found) == 0

@@ -52,6 +52,10 @@ class KernelWorld:
             found += nft_rules.tables(listing, text, lambda family, name: (family, name) in written)
         return [table for table in found if table.chains]
 
+    def ask(self, place: str, *argv: str) -> str:
+        """Return what a program prints in a namespace; raises LinkspanError with what it says."""
+        return _run(place, *argv)
+
     def way(self, place: str, packet: Packet) -> Way:
         """Return the kernel's route for a packet; raises NoWay."""
         words = ["ip", "-j", f"-{packet.version}", "route", "get", str(packet.destination)]
