@@ -48,7 +48,13 @@ def test_sockets_without_process_ids():
 
 
 def test_the_labs_own_processes_do_not_count():
-    lines = ["1 0 bash -c x", "9 1 cat", "10 0 bash -s", "11 10 ps -wweo pid=,ppid=,args=", "12 1 conmon -b x"]
+    lines = [
+        "1 0 bash -c x",
+        "9 1 cat",
+        "10 0 bash -s",
+        "11 10 ps -wweo pid=,ppid=,args=",
+        "12 1 conmon -b x",
+    ]
     assert taken("processes", *lines)["processes"] == ("conmon -b x",)
 
 
