@@ -15,10 +15,11 @@ def computed(stage, *arguments):
     return found, texts
 
 
-@pytest.fixture(params=["iptables", "nftables"])
+@pytest.fixture(params=["iptables", "nftables", "nftables without the proxy"])
 def town(request, stage_with):
     """web and peer on docker0, db alone on front, shut on an internal network; web's port 80 published."""
-    stage = stage_with(f"--firewall-backend={request.param}")
+    backend, _, without = request.param.partition(" ")
+    stage = stage_with(f"--firewall-backend={backend}", f"--userland-proxy={'false' if without else 'true'}")
     stage.docker("network", "create", "front")
     stage.docker("network", "create", "--internal", "shut")
     stage.web("web", "-p", "8080:80", "-p", "127.0.0.1:8081:80", "-p", "9999:99")
@@ -29,7 +30,9 @@ def town(request, stage_with):
 
 
 def test_every_seat_agrees_with_a_real_packet(town):
-    """One pass over the seats: container (same network, other network, internal, itself), host, internet."""
+    """Each way of a packet: between containers of one network, of two, of an internal one, to itself, by a
+    published port from each seat, to the resolver, from the host by each of its addresses, to the world.
+    """
     wanted = {
         ("peer", "web:80"): "arrives",
         ("peer", "web:81"): "refused",
@@ -50,6 +53,8 @@ def test_every_seat_agrees_with_a_real_packet(town):
         ("host", f"{HOST}:77"): "refused",
         ("peer", "172.17.0.200:80"): "lost",
         ("peer", "internet"): "leaves",
+        ("db", "127.0.0.11:53/udp"): "arrives",
+        ("db", "127.0.0.11:53"): "arrives",
     }
     found = {}
     for pair in wanted:
@@ -69,6 +74,8 @@ def test_what_stops_a_packet_is_named_with_its_owner_and_remedy(town):
     assert town.get("lan", f"http://{HOST}:8080/")
     found, _ = computed(town, "lan", f"{HOST}:8081")
     assert found["Verdict"] == "refused"
+    found, _ = computed(town, "lan", "127.0.0.1:8081")
+    assert not found["Reaches"], "a neighbour that forges a loopback destination"
     town.host("nft", "add", "table", "inet", "mine")
     town.host("nft", "add chain inet mine block { type filter hook forward priority 5; }")
     town.host("nft", "add rule inet mine block tcp dport 80 counter drop")
