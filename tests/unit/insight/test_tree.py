@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+
+from linkspan.insight.graph import graph
 from linkspan.insight.tree import tree
 
 
@@ -33,3 +36,27 @@ def test_no_line_is_longer_than_the_terminal(seen):
     lines = tree(seen).splitlines()
     assert max(map(len, lines)) == 80
     assert any(line.endswith("w…") for line in lines)
+
+
+def test_two_hundred_containers(seen):
+    """Each is drawn once where it is plugged in, and the picture is made of as many boxes and cables."""
+    web = next(each for each in seen["Containers"] if each["Name"] == "web")
+    point = web["Endpoints"][0]
+    crowd = [
+        {
+            **web,
+            "Id": f"{number:064x}",
+            "Name": f"c{number}",
+            "Endpoints": [{**point, "HostLink": f"veth{number:07x}", "HostIndex": 100 + number}],
+            "Ports": [],
+        }
+        for number in range(200)
+    ]
+    seen["Containers"] += crowd
+    lines = tree(seen).splitlines()
+    drawn = [line for line in lines if re.search(r" c\d+  ", line)]
+    assert len(drawn) == len(set(drawn)) == 200
+    assert max(map(len, lines)) <= 80
+    picture = graph(seen)
+    assert sum(cable.start == "net_bbbbbbbbbbbb" for cable in picture.cables) == 201
+    assert len({node.id for node in picture.nodes}) == len(picture.nodes)
