@@ -45,7 +45,7 @@ def test_two_hundred_containers(seen):
     crowd = [
         {
             **web,
-            "Id": f"{number:064x}",
+            "Id": f"{number:012x}".ljust(64, "0"),
             "Name": f"c{number}",
             "Endpoints": [{**point, "HostLink": f"veth{number:07x}", "HostIndex": 100 + number}],
             "Ports": [],
