@@ -10,7 +10,9 @@ HOST = "10.0.0.5"
 
 
 def computed(stage, *arguments):
-    found = json.loads(stage.lab.linkspan("trace", "--json", *arguments, check=False).out)
+    done = stage.lab.linkspan("trace", "--json", *arguments, check=False)
+    assert done.out, done.both
+    found = json.loads(done.out)
     texts = [rule["Text"] for step in found["Steps"] for rule in step["Rules"]]
     return found, texts
 

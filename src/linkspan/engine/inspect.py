@@ -105,9 +105,13 @@ def endpoint_document(
 
 
 def _aliases(network: str, config: EndpointConfig, container: Container, shape: Shape) -> list[str] | None:
-    """Return the aliases; old clients look for the short id and the hostname on a user-defined network."""
+    """Return the aliases; old clients look for the short id and the hostname on a user-defined network.
+
+    These come with the first start, as in Docker: docker-compose 1.x connects anew what lacks them.
+    """
     own: tuple[str, ...] = ()
-    if shape.short_id_alias and network not in ("bridge", "host", "none", "default"):
+    begun = container.state.started_at != NEVER
+    if begun and shape.short_id_alias and network not in ("bridge", "host", "none", "default"):
         own = (container.short_id, str(container.config.get("Hostname") or ""))
     return list(dict.fromkeys(name for name in (*config.aliases, *own) if name)) or None
 

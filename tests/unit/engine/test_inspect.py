@@ -101,6 +101,7 @@ def test_old_clients_find_the_short_id_among_the_aliases() -> None:
     assert "DNSNames" not in networks_document(one, sandbox, {}, old)["n"]
     assert networks_document(one, sandbox, {}, new)["n"]["Aliases"] == ["db"]
     assert networks_document(container(), SANDBOX, {}, old)["bridge"]["Aliases"] is None
+    assert networks_document(replace(one, state=State()), None, {}, old)["n"]["Aliases"] == ["db"]
 
 
 def test_the_newest_api_has_no_top_level_addresses() -> None:
