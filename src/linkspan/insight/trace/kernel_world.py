@@ -34,7 +34,10 @@ class KernelWorld:
     def tables(self, place: str) -> Sequence[Table]:
         """Return every table of netfilter in a namespace, whoever made it; raises LinkspanError."""
         if place not in self._tables:
-            self._tables[place] = self._read_tables(place)
+            try:
+                self._tables[place] = self._read_tables(place)
+            except LinkspanError:  # the rules changed while they were read
+                self._tables[place] = self._read_tables(place)
         return self._tables[place]
 
     def _read_tables(self, place: str) -> list[Table]:

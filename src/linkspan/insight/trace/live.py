@@ -112,6 +112,8 @@ def _send(packet: Packet) -> str:
     except OSError as error:
         if error.errno == errno.ECONNREFUSED:
             return REFUSED
+        if error.errno == errno.ECONNRESET:
+            return ANSWERED  # taken, and closed at once
         if error.errno in (errno.ENETUNREACH, errno.EHOSTUNREACH):
             return NO_WAY
         if error.errno in (errno.EPERM, errno.EACCES):
@@ -122,13 +124,13 @@ def _send(packet: Packet) -> str:
 def _connect(family: int, packet: Packet) -> str:
     with socket.socket(family, socket.SOCK_STREAM) as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")  # leave no TIME_WAIT
         client.bind(("", packet.source_port))
         client.settimeout(PATIENCE)
         try:
             client.connect((str(packet.destination), packet.destination_port))
         except TimeoutError:
             return SILENT
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")  # leave no TIME_WAIT
         return ANSWERED
 
 
