@@ -134,7 +134,8 @@ class Host:
     def wrong(self) -> list[object]:
         """What store, blueprint and kernel do not agree on."""
         checks = self.client.ask("GET", "/linkspan/doctor").data["Checks"]
-        return [finding["Text"] for check in checks for finding in check["Findings"]]
+        found = [finding for check in checks for finding in check["Findings"]]
+        return [finding["Text"] for finding in found if not finding["Hint"]]
 
     def clear(self) -> None:
         for path in ("/containers/web?force=1&v=1", "/networks/front", "/volumes/data"):
