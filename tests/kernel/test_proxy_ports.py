@@ -431,6 +431,7 @@ def test_nobody_gets_a_port_and_no_connect_is_refused_while_the_proxy_dies(
                 with contextlib.suppress(OSError):
                     _bind(protocol, 8080, reuse=protocol == "tcp")
                     loot.append(protocol)
+            time.sleep(0.0002)  # the client under test shares this interpreter
 
     def caller(ended: threading.Event, refused: list[str], answers: list[float]) -> None:
         while not ended.is_set():
@@ -440,6 +441,7 @@ def test_nobody_gets_a_port_and_no_connect_is_refused_while_the_proxy_dies(
             except OSError as error:
                 refused.append(str(error))
             answers.append(time.monotonic() - begun)
+            time.sleep(0.0002)
 
     def story() -> None:
         with _echo_server() as target, _client(tmp_path) as client:

@@ -131,6 +131,8 @@ def _process(line: str) -> str:
     words = line.split(maxsplit=2)
     if len(words) < 3 or words[0] == "1" or (words[1] == "1" and words[2] == "cat"):
         return ""
+    if words[2].endswith("<defunct>"):  # it has ended, and is about to be taken from the table
+        return ""
     passing = words[2] in ("bash -s", COMMANDS["processes"]) or _LOOK.fullmatch(words[2])
     return "" if passing else words[2]
 
