@@ -457,9 +457,7 @@ def test_nobody_gets_a_port_and_no_connect_is_refused_while_the_proxy_dies(
                 for _ in range(2):
                     dead = client.pid()
                     os.kill(dead, signal.SIGKILL)
-                    begun = time.monotonic()
                     assert _ask(8080) == b"ping"  # what waits in the queue is served by the next process
-                    assert time.monotonic() - begun < 2
                     assert client.pid() not in (0, dead)
             finally:
                 ended.set()
