@@ -54,10 +54,8 @@ def summary_json(image: Image, containers: int, asked: ApiVersion) -> dict[str, 
     return found if asked >= (1, 44) else {**found, "VirtualSize": image.size}
 
 
-def inspect_json(
-    details: ImageDetails, asked: ApiVersion, *, build_container: bool = False
-) -> dict[str, Any]:
-    """The answer to GET /images/{name}/json; `build_container`: with ContainerConfig whatever the version."""
+def inspect_json(details: ImageDetails, asked: ApiVersion) -> dict[str, Any]:
+    """The answer to GET /images/{name}/json."""
     image = details.image
     found = {
         "Id": image.id,
@@ -80,7 +78,7 @@ def inspect_json(
         found["Variant"] = image.variant
     if asked < (1, 44):
         found["VirtualSize"] = image.size
-    if asked < (1, 45) or build_container:
+    if asked < (1, 45):
         found |= {"Container": "", "ContainerConfig": _config(image, (1, 44))}
     if has(asked, "image without empty fields"):
         found = {name: value for name, value in found.items() if name not in _OMITTED or value}

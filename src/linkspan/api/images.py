@@ -62,9 +62,7 @@ async def _search(request: web.Request) -> web.Response:
 
 async def _inspect(request: web.Request) -> web.Response:
     details = await engine(request).images.inspect(request.match_info["name"])
-    # docker-compose 1.x speaks the newest version, and yet reads a field that went with 1.45.
-    old = request.headers.get("User-Agent", "").startswith("docker-compose/1.")
-    return json_response(inspect_json(details, version(request), build_container=old))
+    return json_response(inspect_json(details, version(request)))
 
 
 async def _attestations(request: web.Request) -> web.Response:

@@ -10,6 +10,7 @@ import pytest
 
 from linkspan.api.image_json import history_json, inspect_json, removal_json, summary_json
 from linkspan.api.images import registry_credentials
+from linkspan.api.versions import negotiate
 from linkspan.engine.images import ImageDetails
 from linkspan.model.image import HistoryLine, Image, Removal
 from linkspan.runtime.images.skopeo import Credentials
@@ -70,7 +71,8 @@ def test_older_clients_find_the_build_container() -> None:
     found = inspect_json(ImageDetails(IMAGE, ()), (1, 44))
     assert found["Container"] == "" and found["ContainerConfig"] == found["Config"]
     assert "ContainerConfig" not in inspect_json(ImageDetails(IMAGE, ()), (1, 45))
-    assert "ContainerConfig" in inspect_json(ImageDetails(IMAGE, ()), (1, 51), build_container=True)
+    compose = negotiate("1.51", "docker-compose/1.29.2 docker-py/5.0.3")
+    assert "ContainerConfig" in inspect_json(ImageDetails(IMAGE, ()), compose)
 
 
 def test_history_and_removal_rows() -> None:
