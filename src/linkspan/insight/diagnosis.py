@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
 
@@ -11,6 +11,7 @@ from linkspan.insight.checkup import Finding
 from linkspan.insight.trace.ruleset import Table
 from linkspan.insight.trace.world import Socket
 from linkspan.insight.wording import port
+from linkspan.model.addresses import Address
 
 FULL = 0.8
 """The part of the connection table, or of a subnet, from which on it counts as nearly full."""
@@ -27,12 +28,12 @@ class Seen:
 
     survey: Mapping[str, Any]
     tables: Sequence[Table] = ()
-    sysctls: Mapping[str, str] | None = None
+    sysctls: Mapping[str, str] = field(default_factory=dict)
     routes: Sequence[tuple[str, str]] = ()
-    mtus: Mapping[str, int] | None = None
-    resolvers: Sequence[str] = ()
-    taken: Mapping[str, tuple[int, int]] | None = None
-    listening: Mapping[str, Sequence[Socket]] | None = None
+    mtus: Mapping[str, int] = field(default_factory=dict)
+    resolvers: Sequence[Address] = ()
+    taken: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    listening: Mapping[str, Sequence[Socket]] = field(default_factory=dict)
     sockets: Sequence[str] = ()
 
 
@@ -57,7 +58,7 @@ def _filters(seen: Seen) -> Iterator[Finding]:
 
 
 def _parameters(seen: Seen) -> Iterator[Finding]:
-    values = seen.sysctls or {}
+    values = seen.sysctls
     if values.get("net.ipv4.ip_forward") == "0":
         yield Finding(
             "net.ipv4.ip_forward is 0: containers reach nothing beyond their host",
@@ -79,7 +80,7 @@ def _parameters(seen: Seen) -> Iterator[Finding]:
 
 
 def _sizes(seen: Seen) -> Iterator[Finding]:
-    for uplink, limit in (seen.mtus or {}).items():
+    for uplink, limit in seen.mtus.items():
         for network in seen.survey["Networks"]:
             size = network.get("Mtu", 0)
             if size > limit and not network["Internal"]:
@@ -123,7 +124,7 @@ def _names(seen: Seen) -> Iterator[Finding]:
 
 
 def _connections(seen: Seen) -> Iterator[Finding]:
-    values = seen.sysctls or {}
+    values = seen.sysctls
     count, limit = (int(values.get(f"net.netfilter.nf_conntrack_{end}") or 0) for end in ("count", "max"))
     if limit and count > FULL * limit:
         yield Finding(
@@ -133,7 +134,7 @@ def _connections(seen: Seen) -> Iterator[Finding]:
 
 
 def _pools(seen: Seen) -> Iterator[Finding]:
-    for subnet, (used, size) in (seen.taken or {}).items():
+    for subnet, (used, size) in seen.taken.items():
         if size and used > FULL * size:
             yield Finding(
                 f"{used} of the {size} addresses of {subnet} are taken",
@@ -143,7 +144,7 @@ def _pools(seen: Seen) -> Iterator[Finding]:
 
 def _deaf_ports(seen: Seen) -> Iterator[Finding]:
     for container in seen.survey["Containers"]:
-        sockets = (seen.listening or {}).get(container["Id"])
+        sockets = seen.listening.get(container["Id"])
         for binding in container["Ports"]:
             if sockets is None or binding["HostIp"] == "::":
                 continue

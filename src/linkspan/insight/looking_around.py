@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from linkspan.insight.diagnosis import Seen
 from linkspan.insight.trace.kernel_world import KernelWorld
 from linkspan.insight.trace.world import HOST
 from linkspan.network.controller import Controller
+from linkspan.network.surroundings import RESOLVER_FILES, resolvers
 
 PARAMETERS = (
     "net.ipv4.ip_forward",
@@ -38,7 +37,7 @@ def look_around(survey: Mapping[str, Any], controller: Controller, world: Kernel
         {key: world.sysctl(HOST, key) for key in PARAMETERS},
         routes,
         {name: links[name] for name in uplinks if name in links},
-        _resolvers(Path("/etc/resolv.conf")),
+        resolvers(RESOLVER_FILES[:1]),
         _taken(survey, controller),
         {
             each["Id"]: world.sockets(each["Sandbox"])
@@ -47,25 +46,6 @@ def look_around(survey: Mapping[str, Any], controller: Controller, world: Kernel
         },
         [line.split()[4] for line in world.ask(HOST, "ss", "-Hxl").splitlines() if len(line.split()) > 4],
     )
-
-
-def _resolvers(path: Path) -> list[str]:
-    try:
-        lines = path.read_text().splitlines()
-    except OSError:
-        return []
-    found = [
-        line.split()[1] for line in lines if line.split()[:1] == ["nameserver"] and len(line.split()) > 1
-    ]
-    return [each for each in found if _is_address(each)]
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text.partition("%")[0])
-    except ValueError:
-        return False
-    return True
 
 
 def _taken(survey: Mapping[str, Any], controller: Controller) -> dict[str, tuple[int, int]]:

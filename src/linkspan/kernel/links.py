@@ -259,11 +259,7 @@ def gone(datagram: bytes) -> list[str]:
 
 def statistics(netlink: Netlink) -> dict[str, LinkStatistics]:
     """Return the counters of all links of the namespace by name."""
-    found = {}
-    for _, answer in netlink.dump(_GET, _header()):
-        attributes = wire.parse(answer, _HEADER.size)
-        found[_string(attributes, _NAME)] = _counters(attributes[_STATS64])
-    return found
+    return {link.name: counters for link, counters in counted(netlink)}
 
 
 def counted(netlink: Netlink) -> list[tuple[LinkState, LinkStatistics]]:

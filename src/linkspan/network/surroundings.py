@@ -7,7 +7,7 @@ from contextlib import suppress
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 
-from linkspan.model.addresses import Subnet
+from linkspan.model.addresses import Address, Subnet
 
 #: The host's own file, and where systemd-resolved keeps the servers that its stub asks.
 RESOLVER_FILES = (Path("/etc/resolv.conf"), Path("/run/systemd/resolve/resolv.conf"))
@@ -15,18 +15,23 @@ RESOLVER_FILES = (Path("/etc/resolv.conf"), Path("/run/systemd/resolve/resolv.co
 
 def resolver_subnets(files: Sequence[Path] = RESOLVER_FILES) -> list[Subnet]:
     """Return the host's name servers as prefixes of one address, so that no chosen subnet hides them."""
-    found: list[Subnet] = []
+    return [ip_network(address) for address in resolvers(files)]
+
+
+def resolvers(files: Sequence[Path] = RESOLVER_FILES) -> list[Address]:
+    """Return the host's name servers; a file that is not there names none."""
+    found: list[Address] = []
     for path in files:
         with suppress(OSError):
-            found += _resolvers(path.read_text().splitlines())
+            found += _named(path.read_text().splitlines())
     return list(dict.fromkeys(found))
 
 
-def _resolvers(lines: list[str]) -> Iterator[Subnet]:
+def _named(lines: list[str]) -> Iterator[Address]:
     for words in map(str.split, lines):
         if len(words) > 1 and words[0] == "nameserver":
             try:
-                yield ip_network(ip_address(words[1].partition("%")[0]))
+                yield ip_address(words[1].partition("%")[0])
             except ValueError:
                 continue
 
