@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import Any
 
 from linkspan.insight.trace import live, seats
-from linkspan.insight.trace.packet import Packet
+from linkspan.insight.trace.packet import Packet, unspecified
 from linkspan.insight.trace.report import document
-from linkspan.insight.trace.walk import PROXY, Walk, Walker
+from linkspan.insight.trace.walk import Walk, Walker
 from linkspan.insight.trace.world import HOST, NoWay, World, topology
 from linkspan.model.errors import InvalidParameter
 
@@ -49,8 +49,7 @@ def lived(
     packet = replace(packet, source_port=port if packet.source_port else 0)
     seen = live.sent(start.place, packet, inside)
     rejected = bool(found["Rule"]) and found["Rule"]["Does"] == "reject"
-    proxied = any(step["Words"].startswith(PROXY) for step in found["Steps"])
-    wanted = live.expected(found["Verdict"], packet.protocol, rejected=rejected, proxied=proxied)
+    wanted = live.expected(found["Verdict"], packet.protocol, rejected=rejected, proxied=found["Proxied"])
     return {
         **found,
         "Live": {"Outcome": seen.outcome, "Agrees": seen.outcome in wanted, "Kernel": list(seen.lines)},
@@ -59,7 +58,7 @@ def lived(
 
 def _outside(world: World, walker: Walker, start: seats.Start, packet: Packet) -> Walk:
     """A packet from beyond the host comes in by the link that its answer would leave by."""
-    back = Packet(packet.protocol, _any(packet), packet.source)
+    back = Packet(packet.protocol, unspecified(packet.version), packet.source)
     try:
         way = world.way(HOST, back)
     except NoWay as error:
@@ -69,7 +68,3 @@ def _outside(world: World, walker: Walker, start: seats.Start, packet: Packet) -
     if way.local:
         raise InvalidParameter(f"{packet.source} is an address of the host itself: trace from host")
     return walker.from_outside(packet, way.link)
-
-
-def _any(packet: Packet) -> Any:
-    return type(packet.source)(0)

@@ -107,7 +107,7 @@ class _Walk:
         way.packet = effect.packet
         if effect.translates:
             self.translated = True
-            way.masqueraded = way.masqueraded or effect.words.startswith("source becomes the address of")
+            way.masqueraded = way.masqueraded or effect.masquerades
         if effect.verdict in (DROP, REJECT):
             way.stopped = met
             return DROP

@@ -246,12 +246,9 @@ def _effect(target: list[str], packet: Packet, goto: bool) -> Effect:
     if name == "DNAT":
         return _destination(packet, options.get("--to-destination", ""))
     if name == "REDIRECT":
-        port = int(options.get("--to-ports", packet.destination_port))
-        changed = replace(packet, destination_port=port, translated=True)
-        return Effect(ACCEPT, changed, words=f"redirected to port {port} of this host", translates=True)
+        return translations.redirect(packet, int(options.get("--to-ports", packet.destination_port)))
     if name == "MASQUERADE":
-        words = f"source becomes the address of {packet.outgoing or 'the link it leaves by'}"
-        return Effect(ACCEPT, packet, words=words, translates=True)
+        return translations.masquerade(packet)
     if name == "SNAT":
         return _source(packet, options.get("--to-source", ""))
     if name == "MARK":

@@ -8,6 +8,7 @@ from dataclasses import replace
 from ipaddress import ip_address, ip_network
 from typing import Any
 
+from linkspan.insight.trace import translations
 from linkspan.insight.trace.packet import Packet
 from linkspan.insight.trace.ruleset import (
     ACCEPT,
@@ -24,7 +25,6 @@ from linkspan.insight.trace.ruleset import (
     Table,
     Undecided,
 )
-from linkspan.insight.trace.translations import destination, source
 
 Json = Any
 Sets = Mapping[str, Sequence[Json]]
@@ -160,16 +160,15 @@ class Question:
         if name == "vmap":
             return self._verdict(self._looked_up(body["key"], body["data"]))
         if name == "dnat":
-            return destination(self.packet, self._translation(body), self.packet.destination_port)
+            found, kept = self._translation(body), self.packet.destination_port
+            return translations.destination(self.packet, found, kept)
         if name == "snat":
-            return source(self.packet, self._translation(body))
+            return translations.source(self.packet, self._translation(body))
         if name == "masquerade":
-            words = f"source becomes the address of {self.packet.outgoing or 'the link it leaves by'}"
-            return Effect(ACCEPT, self.packet, words=words, translates=True)
+            return translations.masquerade(self.packet)
         if name == "redirect":
             port = int((body or {}).get("port", self.packet.destination_port))
-            changed = replace(self.packet, destination_port=port, translated=True)
-            return Effect(ACCEPT, changed, words=f"redirected to port {port} of this host", translates=True)
+            return translations.redirect(self.packet, port)
         if name == "mangle":
             return self._mangled(body)
         if name in _IGNORED:

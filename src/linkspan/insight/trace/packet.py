@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 from linkspan.model.addresses import Address
 
@@ -39,6 +40,11 @@ class Packet:
     def target(self) -> str:
         """Return the destination as text."""
         return endpoint_text(self.destination, self.destination_port)
+
+
+def unspecified(version: int) -> Address:
+    """Return the address of a packet whose source the sender's kernel is to choose."""
+    return ip_address("0.0.0.0" if version == 4 else "::")
 
 
 def endpoint_text(address: Address, port: int) -> str:

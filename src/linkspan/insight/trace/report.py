@@ -22,6 +22,7 @@ def document(walk: Walk, topology: Topology, ours: frozenset[str]) -> dict[str, 
     return {
         "Reaches": walk.verdict in (ARRIVES, LEAVES),
         "Verdict": walk.verdict,
+        "Proxied": walk.proxied,
         "Words": walk.words,
         "By": owner(walk.culprit, walk.place, ours) if walk.culprit else "",
         "Rule": _rule(walk.culprit, walk.place, ours) if walk.culprit else None,

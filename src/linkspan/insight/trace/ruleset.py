@@ -40,6 +40,7 @@ class Effect:
     target: str = ""
     words: str = ""
     translates: bool = False
+    masquerades: bool = False
 
 
 class Judge(Protocol):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address, ip_interface
 from typing import Any
 
-from linkspan.insight.trace.packet import Packet
+from linkspan.insight.trace.packet import Packet, unspecified
 from linkspan.model.addresses import Address
 from linkspan.model.errors import InvalidParameter, NotFound
 
@@ -143,7 +143,7 @@ def packet(survey: Survey, begin: Start, aim: Target) -> Packet:
     """Return the first packet; its source is unspecified where the sender's kernel chooses it."""
     address = destinations(survey, begin, aim)[0]
     port = SOURCE_PORT if aim.port else 0
-    source = ip_address("0.0.0.0" if address.version == 4 else "::")
+    source = unspecified(address.version)
     if begin.address is not None:
         source = begin.address
     elif begin.outside == "lan":

@@ -26,3 +26,15 @@ def source(packet: Packet, found: Sequence[Any]) -> Effect:
     changed = replace(packet, source=address, source_port=port or packet.source_port)
     words = f"source becomes {endpoint_text(address, port)}"
     return Effect(ACCEPT, changed, words=words, translates=True)
+
+
+def masquerade(packet: Packet) -> Effect:
+    """Return MASQUERADE: the source becomes what the walk finds for the link that the packet leaves by."""
+    words = f"source becomes the address of {packet.outgoing or 'the link it leaves by'}"
+    return Effect(ACCEPT, packet, words=words, translates=True, masquerades=True)
+
+
+def redirect(packet: Packet, port: int) -> Effect:
+    """Return REDIRECT to a port of the host itself."""
+    changed = replace(packet, destination_port=port, translated=True)
+    return Effect(ACCEPT, changed, words=f"redirected to port {port} of this host", translates=True)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from ipaddress import ip_address
 
 from linkspan.insight.trace.hooks import Met, Passage, passed
-from linkspan.insight.trace.packet import Packet
+from linkspan.insight.trace.packet import Packet, unspecified
 from linkspan.insight.trace.ruleset import FORWARD, INPUT, OUTPUT, POSTROUTING, PREROUTING
 from linkspan.insight.trace.world import HOST, Binding, NoWay, Seat, Socket, Topology, Way, World
 from linkspan.model.addresses import Address
@@ -38,6 +37,7 @@ class Walk:
     culprit: Met | None = None
     place: str = HOST
     remedy: str = ""
+    proxied: bool = False
 
 
 class Walker:
@@ -83,7 +83,7 @@ class Walker:
 
     def _masqueraded(self, place: str, packet: Packet) -> Packet:
         """The packet with the source that MASQUERADE gives: the one for the link that it leaves by."""
-        own = replace(packet, source=_any(packet.version), incoming="")
+        own = replace(packet, source=unspecified(packet.version), incoming="")
         try:
             source = self._world.way(place, own).source
         except NoWay:
@@ -240,17 +240,14 @@ class Walker:
             return
         port = binding.inner + packet.destination_port - binding.port
         address = next((a for a in seat.addresses if a.version == packet.version), seat.addresses[0])
-        onward = Packet(packet.protocol, _any(address.version), address, 0, port)
+        onward = Packet(packet.protocol, unspecified(address.version), address, 0, port)
+        self._walk.proxied = True
         self._say(HOST, f"{PROXY} takes it, and opens a connection of its own to {onward.target}", packet)
         self._send(HOST, onward, depth + 1)
 
 
 def _source(packet: Packet, way: Way) -> Address:
     return way.source if packet.source.is_unspecified and way.source else packet.source
-
-
-def _any(version: int) -> Address:
-    return ip_address("0.0.0.0" if version == 4 else "::")
 
 
 def _served(topology: Topology, binding: Binding, version: int) -> Seat | None:
