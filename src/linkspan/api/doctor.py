@@ -12,7 +12,7 @@ from linkspan.engine.leftovers import Leftover, leftovers
 from linkspan.insight.checkup import Check, Finding, document
 from linkspan.insight.diagnosis import findings
 from linkspan.insight.looking_around import look_around
-from linkspan.insight.survey import survey
+from linkspan.insight.survey import look
 from linkspan.insight.trace.kernel_world import KernelWorld
 from linkspan.model.errors import LinkspanError
 
@@ -56,12 +56,11 @@ def _removed(leftover: Leftover, repair: bool) -> Finding:
 async def _surroundings(house: House, repair: bool) -> tuple[Finding, ...]:
     containers = [managed.container for managed in house.registry.all()]
 
-    def look() -> tuple[Finding, ...]:
-        network = house.network
-        seen = survey(network.networks(), network.sandboxes(), containers, network.observe())
-        return tuple(findings(look_around(seen, network, KernelWorld())))
+    def around() -> tuple[Finding, ...]:
+        seen = look(house.network, containers)
+        return tuple(findings(look_around(seen, house.network, KernelWorld())))
 
-    return await house.workers.run(look)
+    return await house.workers.run(around)
 
 
 CHECKS: tuple[tuple[str, str, Look], ...] = (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
 from typing import Any
 
 from aiohttp import web
@@ -14,15 +13,14 @@ from linkspan.api.streams import stream_out
 from linkspan.engine.house import House
 from linkspan.insight import counting
 from linkspan.insight.capturing import Silent, joined, listening
-from linkspan.insight.commands import Builder, build
+from linkspan.insight.commands import commands_for
 from linkspan.insight.scope import Unknown, narrowed
-from linkspan.insight.survey import survey
+from linkspan.insight.survey import look
 from linkspan.insight.trace.answer import lived, trace
 from linkspan.insight.trace.kernel_world import KernelWorld
 from linkspan.insight.trace.ours import our_rules
 from linkspan.insight.traffic import traffic
 from linkspan.model.errors import Conflict, InvalidParameter, NotFound
-from linkspan.model.network import Network
 from linkspan.runtime.tcpdump import capture
 
 
@@ -59,8 +57,7 @@ async def _survey(request: web.Request) -> web.Response:
 
 async def _surveyed(house: House) -> dict[str, Any]:
     containers = [managed.container for managed in house.registry.all()]
-    view = await house.workers.run(house.network.observe)
-    return survey(house.network.networks(), house.network.sandboxes(), containers, view)
+    return await house.workers.run(look, house.network, containers)
 
 
 async def _commands(request: web.Request) -> web.Response:
@@ -72,15 +69,7 @@ async def _commands(request: web.Request) -> web.Response:
             seen = dict(narrowed(seen, name))
         except Unknown as error:
             raise NotFound(str(error)) from error
-    networks = _chosen(house.network.networks(), {each["Id"] for each in seen["Networks"]})
-    members = {each["Id"] for each in seen["Containers"]}
-    sandboxes = [each for each in house.network.sandboxes() if each.container.id in members]
-    settings = house.network.settings
-    families = (4, 6) if settings.ip6tables else (4,)
-    backend = house.network.firewall_backend
-    groups = build(
-        Builder(house.network.wanted, backend, families, settings.accept_fwmark), networks, sandboxes
-    )
+    groups = await house.workers.run(commands_for, house.network, seen)
     return json_response(
         [
             {"Title": title, "Commands": [{"Text": each.text, "Why": each.why} for each in commands]}
@@ -97,10 +86,13 @@ async def _trace(request: web.Request) -> web.Response:
             raise InvalidParameter(f'the parameter "{name}" is missing: say who sends, and to whom')
     begin, aim = request.query["from"], request.query["to"]
     seen = await _surveyed(house)
-    found = await house.workers.run(trace, seen, KernelWorld(), begin, aim, our_rules(house.network))
-    if flag(request, "live"):
-        found = await house.workers.run(lived, seen, found, house.network.inside)
-    return json_response(found)
+    live = flag(request, "live")
+
+    def follow() -> dict[str, Any]:
+        found = trace(seen, KernelWorld(), begin, aim, our_rules(house.network))
+        return lived(seen, found, house.network.inside) if live else found
+
+    return json_response(await house.workers.run(follow))
 
 
 async def _traffic(request: web.Request) -> web.Response:
@@ -138,7 +130,3 @@ async def _capture(request: web.Request) -> web.StreamResponse:
         raise Conflict(str(error)) from error
     pieces = capture(found.sandbox, found.interface, joined(found.filter, given), count)
     return await stream_out(request, pieces, "application/vnd.tcpdump.pcap")
-
-
-def _chosen(networks: Sequence[Network], ids: Collection[str]) -> list[Network]:
-    return [each for each in networks if each.id in ids and each.driver not in ("host", "null")]

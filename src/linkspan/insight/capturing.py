@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address, ip_interface
 from typing import Any
 
-from linkspan.insight.scope import Survey, Unknown
+from linkspan.insight.scope import LINKLESS, Survey, Unknown
 
 KINDS = ("container", "network", "port")
 LOOPBACK = ("127.0.0.0/8", "::1/128")
@@ -91,7 +91,7 @@ def _container(container: Mapping[str, Any]) -> Found:
 
 def _network(network: Mapping[str, Any]) -> Found:
     name = network["Name"]
-    if network["Driver"] in ("host", "null"):
+    if network["Driver"] in LINKLESS:
         return Silent(f"network {name} has no bridge of its own: name a container or a port instead")
     if network["Bridge"] and network["Index"]:
         return Listening("", network["Bridge"])

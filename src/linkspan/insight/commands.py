@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from linkspan.blueprint.facts import Fact
 from linkspan.blueprint.parts import Bridge, Part
 from linkspan.insight.by_hand import Command, of_parts, of_sandbox
 from linkspan.insight.rules_by_hand import ground, of_facts
+from linkspan.insight.scope import LINKLESS
 from linkspan.model.network import Network
 from linkspan.model.sandbox import Sandbox
+from linkspan.network.controller import Controller
 from linkspan.network.wanted import Wanted
 
 
@@ -61,6 +64,19 @@ class Builder:
 def namespace_names(sandboxes: Sequence[Sandbox]) -> dict[str, str]:
     """Return a name for `ip netns` for each container id: its own name, if the file system takes it."""
     return {each.container.id: re.sub(r"[^\w.-]", "_", each.container.name) for each in sandboxes}
+
+
+def commands_for(controller: Controller, seen: Mapping[str, Any]) -> list[tuple[str, list[Command]]]:
+    """Return what `build` does for the networks and containers of a survey, in the host's own words."""
+    shown = {each["Id"] for each in seen["Networks"] if each["Driver"] not in LINKLESS}
+    members = {each["Id"] for each in seen["Containers"]}
+    settings = controller.settings
+    families = (4, 6) if settings.ip6tables else (4,)
+    return build(
+        Builder(controller.wanted, controller.firewall_backend, families, settings.accept_fwmark),
+        [each for each in controller.networks() if each.id in shown],
+        [each for each in controller.sandboxes() if each.container.id in members],
+    )
 
 
 def build(

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from linkspan.insight.scope import LINKLESS
 from linkspan.insight.wording import addresses, global_addresses, ports, traits
 
 Document = Mapping[str, Any]
@@ -53,7 +54,7 @@ def graph(survey: Document) -> Graph:
             nodes.append(Node(node, "interface", (f"{link['Name']} ({link['Index']})", *found)))
             cables.append(Cable("host", node))
     for network in survey["Networks"]:
-        if network["Driver"] not in ("host", "null"):
+        if network["Driver"] not in LINKLESS:
             nodes.append(_network(network))
             cables.append(_uplink(network))
     for container in survey["Containers"]:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 Survey = Mapping[str, Any]
+LINKLESS = ("host", "null")
+"""Drivers whose networks have no link of their own."""
 
 
 class Unknown(ValueError):

@@ -12,12 +12,18 @@ from linkspan.kernel.links import LinkState, LinkStatistics
 from linkspan.model.container import Container
 from linkspan.model.network import Endpoint, Network
 from linkspan.model.sandbox import Sandbox
+from linkspan.network.controller import Controller
 from linkspan.network.observing import HostView
 
 Document = dict[str, Any]
 #: labels by which compose says what belongs to it
 PROJECT, SERVICE = "com.docker.compose.project", "com.docker.compose.service"
 _NOTHING = LinkStatistics(0, 0, 0, 0, 0, 0, 0, 0)
+
+
+def look(controller: Controller, containers: Sequence[Container]) -> Document:
+    """Return the survey of the host as it is now; blocking. Raises KernelError."""
+    return survey(controller.networks(), controller.sandboxes(), containers, controller.observe())
 
 
 def survey(

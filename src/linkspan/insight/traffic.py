@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from ipaddress import ip_address, ip_interface
 from typing import Any
 
-from linkspan.insight.scope import Survey
+from linkspan.insight.scope import LINKLESS, Survey
 from linkspan.kernel.conntrack import Flow
 from linkspan.model.addresses import Address
 
@@ -42,7 +42,7 @@ def traffic(survey: Survey, flows: Sequence[Flow], drops: Sequence[Document]) ->
             {"Name": each["Name"], "Id": each["Id"]}
             | _sums([point for point in points if point["NetworkId"] == each["Id"]], ends)
             for each in survey["Networks"]
-            if each["Driver"] not in ("host", "null")
+            if each["Driver"] not in LINKLESS
         ],
         "Ports": [
             {"Container": each["Name"], **binding, "Connections": _through(flows, here, each, binding)}

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from linkspan.insight.scope import LINKLESS
 from linkspan.insight.wording import addresses, global_addresses, ports, traits
 
 Document = Mapping[str, Any]
@@ -24,14 +25,11 @@ def tree(survey: Document, width: int = WIDTH) -> str:
     """Return the map, no line longer than `width` columns."""
     root = Branch("host")
     root.branches += [_interface(each) for each in survey["Host"]["Interfaces"]]
-    root.branches += [_network(each, survey) for each in survey["Networks"] if each["Driver"] not in _MODES]
+    root.branches += [_network(each, survey) for each in survey["Networks"] if each["Driver"] not in LINKLESS]
     root.branches += _elsewhere(
         survey["Containers"], {each["Id"]: each["Name"] for each in survey["Containers"]}
     )
     return "\n".join(_cut(line, width) for line in (root.text, *_lines(root, "")))
-
-
-_MODES = ("host", "null")
 
 
 def _interface(link: Document) -> Branch:
