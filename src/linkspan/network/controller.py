@@ -81,7 +81,7 @@ class Controller:
         planner = Planner(self._registry, self._reservations, remote, leases)
         self._sandboxes = Sandboxes(self._registry, kernel, firewall, proxy, publisher, settings, planner)
         self._hotplug = Hotplug(self._registry, kernel, firewall, proxy, publisher, settings, planner)
-        self._live_ports = LivePorts(self._registry, kernel, firewall, proxy, publisher, settings)
+        self._live_ports = LivePorts(self._registry, kernel, firewall, publisher, settings)
         self._recovery = Recovery(
             self._registry,
             kernel,

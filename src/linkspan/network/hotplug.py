@@ -114,9 +114,7 @@ class Hotplug:
         if facts:
             self._firewall.remove(facts)
             undo.push(self._firewall.add, facts)
-        if listeners:
-            self._proxy.close(listeners)
-            undo.push(lambda: self._proxy.serve(self._proxy.reserve(listeners, absent=True)))
+        self._publisher.withdraw(listeners, undo)
         self._publisher.free(sandbox.bindings)
         undo.push(self._publisher.hold, sandbox)
 
@@ -134,9 +132,7 @@ class Hotplug:
         self._add_facts(self._wanted.publish_facts(moved), undo)
         if ports := udp_ports(moved.bindings):
             self._kernel.flush_conntrack(udp_ports=ports)
-        if publication.listeners:
-            self._proxy.serve(publication.reservation)
-            undo.push(self._proxy.close, publication.listeners)
+        self._publisher.serve(publication, undo)
         return moved
 
     def disconnect(self, sandbox: Sandbox, endpoint: Endpoint, force: bool = False) -> Sandbox:

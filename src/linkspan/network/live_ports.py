@@ -12,7 +12,7 @@ from dataclasses import replace
 from linkspan.model.errors import Conflict, LinkspanError
 from linkspan.model.ports import PublishRequest
 from linkspan.model.sandbox import Sandbox
-from linkspan.network.adapters import Filter, Kernel, Proxy
+from linkspan.network.adapters import Filter, Kernel
 from linkspan.network.bindings import collapse
 from linkspan.network.faces import faces
 from linkspan.network.publishing import Publisher, single, udp_ports
@@ -35,14 +35,12 @@ class LivePorts:
         registry: Registry,
         kernel: Kernel,
         firewall: Filter,
-        proxy: Proxy,
         publisher: Publisher,
         settings: NetworkSettings,
     ) -> None:
         self._registry = registry
         self._kernel = kernel
         self._firewall = firewall
-        self._proxy = proxy
         self._publisher = publisher
         self._wanted = Wanted(registry.by_id, settings)
 
@@ -73,9 +71,7 @@ class LivePorts:
             self._exchange_facts(sandbox, after, undo)
             if ports := udp_ports(publication.bindings):
                 self._kernel.flush_conntrack(udp_ports=ports)
-            if publication.listeners:
-                self._proxy.serve(publication.reservation)
-                undo.push(self._proxy.close, publication.listeners)
+            self._publisher.serve(publication, undo)
             self._commit(after, intent, written)
         return after
 
@@ -93,7 +89,8 @@ class LivePorts:
         with Undo() as undo:
             intent = self._begin("unpublish", sandbox, undo)
             self._exchange_facts(sandbox, after, undo)
-            self._close(gone, undo)
+            # The proxy holds each port of a run by itself: those that stay are not touched.
+            self._publisher.withdraw(self._wanted.listeners(gone), undo)
             if ports := udp_ports(leaving):
                 self._kernel.flush_conntrack(udp_ports=ports)
             self._publisher.free(leaving)
@@ -127,12 +124,6 @@ class LivePorts:
         if come := tuple(fact for fact in new if fact not in stays):
             self._firewall.add(come)
             undo.push(self._firewall.remove, come)
-
-    def _close(self, gone: Sandbox, undo: Undo) -> None:
-        """Close the host sockets of what goes alone: the proxy holds each port of a run by itself."""
-        if closing := self._wanted.listeners(gone):
-            self._proxy.close(closing)
-            undo.push(lambda: self._proxy.serve(self._proxy.reserve(closing, absent=True)))
 
     def _commit(self, after: Sandbox, intent: int, written: Written) -> None:
         with self._registry.store.transaction():

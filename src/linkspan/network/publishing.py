@@ -89,6 +89,18 @@ class Publisher:
         self._name = name
         self._program = program
 
+    def serve(self, publication: Publication, undo: Undo) -> None:
+        """Let the proxy serve what `open` has bound; raises LinkspanError, OSError."""
+        if publication.listeners:
+            self._proxy.serve(publication.reservation)
+            undo.push(self._proxy.close, publication.listeners)
+
+    def withdraw(self, listeners: Sequence[Listener], undo: Undo) -> None:
+        """Close host sockets; undone, they are bound and served again."""
+        if listeners:
+            self._proxy.close(listeners)
+            undo.push(lambda: self._proxy.serve(self._proxy.reserve(listeners, absent=True)))
+
     def open(
         self,
         faces: Faces,

@@ -156,8 +156,7 @@ class Sandboxes:
             undo.push(self._firewall.remove, facts)
         if publication.listeners:
             self._flush(sandbox, whole=False)
-            self._proxy.serve(publication.reservation)
-            undo.push(self._proxy.close, publication.listeners)
+            self._publisher.serve(publication, undo)
 
     def _flush(self, sandbox: Sandbox, whole: bool) -> None:
         """Forget what conntrack knows of the sandbox's UDP host ports, and of its addresses if `whole`."""
