@@ -95,6 +95,7 @@ class Lab:
             [
                 PRIVATE_SYS,
                 self._cgroups.mount_script(),
+                FOREIGN_MOUNTS,
                 "mount -t tmpfs -o mode=755 tmpfs /run",
                 f"mkdir -p {target.parent}",
                 f"[ -e {target} ] || touch {target}",
@@ -264,6 +265,8 @@ class Lab:
 
 
 PRIVATE_SYS = "umount -l -R /sys\nmount -t sysfs sysfs /sys"
+#: namespaces of others, mounted below /run, would vanish from the lab's mounts when they end
+FOREIGN_MOUNTS = "awk '$5 ~ \"^/run/\" {print $5}' /proc/self/mountinfo | sort -r | xargs -r umount -l"
 
 
 def installed(program: str) -> str:
