@@ -114,6 +114,14 @@ def project(stage, client, tmp_path):
     return Project(stage, client, tmp_path, f"p{client}")
 
 
+@pytest.fixture
+def no_builds_left(stage):
+    """Remove what a build leaves: images without a name, and the builder's cache."""
+    yield
+    stage.docker("image", "prune", "-f")
+    stage.docker("builder", "prune", "-f")
+
+
 both = pytest.mark.parametrize("client", ["v1", "v2"])
 modern = pytest.mark.parametrize("client", ["v2"])
 
@@ -415,6 +423,7 @@ def test_what_only_the_new_one_can(project, stage, tmp_path):
 
 
 @both
+@pytest.mark.usefixtures("no_builds_left")
 def test_images_are_built_and_mac_addresses_kept(project, stage, client, tmp_path):
     """compose v2 asks for BuildKit unless told not to; the classic builder is what we have."""
     (tmp_path / "Dockerfile").write_text("FROM busybox\nRUN echo one >/made\n")
