@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from typing import Any
 
+from linkspan.insight.programs import printed
 from linkspan.insight.traffic import dropping, dropping_nft
 from linkspan.kernel import conntrack
 from linkspan.kernel.conntrack import Flow
-from linkspan.model.errors import LinkspanError
-
-PATIENCE = 10
-"""Seconds for one program."""
 
 
 def flows() -> list[Flow]:
@@ -32,17 +28,7 @@ def drops(backend: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for family, tool, table in ((4, "iptables-save", "ip"), (6, "ip6tables-save", "ip6")):
         if backend == "nftables":
-            found += dropping_nft(_printed("nft", "-t", "list", "table", table, "linkspan"), family)
+            found += dropping_nft(printed("nft", "-t", "list", "table", table, "linkspan"), family)
         elif backend == "iptables" and shutil.which(tool):
-            found += dropping(_printed(tool, "-c"), family)
+            found += dropping(printed(tool, "-c"), family)
     return found
-
-
-def _printed(*argv: str) -> str:
-    try:
-        done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=PATIENCE)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise LinkspanError(f"the rules cannot be read: {error}") from error
-    if done.returncode:
-        raise LinkspanError(f"{' '.join(argv)} failed: {done.stderr.strip()}")
-    return done.stdout

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from linkspan.insight.diagnosis import Seen
+from linkspan.insight.programs import printed
 from linkspan.insight.trace.kernel_world import KernelWorld
 from linkspan.insight.trace.world import HOST
 from linkspan.network.controller import Controller
@@ -26,7 +27,7 @@ def look_around(survey: Mapping[str, Any], controller: Controller, world: Kernel
     routes = [
         (route["dst"], route.get("dev", ""))
         for family in ("-4", "-6")
-        for route in json.loads(world.ask(HOST, "ip", "-j", family, "route"))
+        for route in json.loads(printed("ip", "-j", family, "route"))
         if route.get("dev")
     ]
     uplinks = {link for where, link in routes if where == "default"}
@@ -44,7 +45,7 @@ def look_around(survey: Mapping[str, Any], controller: Controller, world: Kernel
             for each in survey["Containers"]
             if each["Sandbox"] and each["Ports"] and each["State"] == "running"
         },
-        [line.split()[4] for line in world.ask(HOST, "ss", "-Hxl").splitlines() if len(line.split()) > 4],
+        [line.split()[4] for line in printed("ss", "-Hxl").splitlines() if len(line.split()) > 4],
     )
 
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import subprocess
 from collections.abc import Sequence
 from functools import cache
 from ipaddress import ip_address, ip_network
 from typing import Any
 
+from linkspan.insight.programs import printed
 from linkspan.insight.trace import iptables_rules, nft_rules
 from linkspan.insight.trace.packet import Packet
 from linkspan.insight.trace.ruleset import Kind, Table
-from linkspan.insight.trace.world import HOST, NoWay, Socket, Way
+from linkspan.insight.trace.world import NoWay, Socket, Way
 from linkspan.model.addresses import Address
 from linkspan.model.errors import LinkspanError
 
@@ -47,17 +47,13 @@ class KernelWorld:
             if program is None or (tool in _LEGACY and not _has_legacy(place, _LEGACY[tool])):
                 continue
             # Without a table there is nothing to save, and asking would make the empty ones of iptables.
-            found += iptables_rules.tables(_run(place, program, "-c"), tool)
+            found += iptables_rules.tables(printed(program, "-c", place=place), tool)
         written = {(table.family, table.name) for table in found if "legacy" not in table.tool}
         if shutil.which("nft"):
-            listing = json.loads(_run(place, "nft", "-j", "list", "ruleset"))
-            text = _run(place, "nft", "-a", "-t", "list", "ruleset")
+            listing = json.loads(printed("nft", "-j", "list", "ruleset", place=place))
+            text = printed("nft", "-a", "-t", "list", "ruleset", place=place)
             found += nft_rules.tables(listing, text, lambda family, name: (family, name) in written)
         return [table for table in found if table.chains]
-
-    def ask(self, place: str, *argv: str) -> str:
-        """Return what a program prints in a namespace; raises LinkspanError with what it says."""
-        return _run(place, *argv)
 
     def way(self, place: str, packet: Packet) -> Way:
         """Return the kernel's route for a packet; raises NoWay."""
@@ -69,7 +65,7 @@ class KernelWorld:
         if packet.mark:
             words += ["mark", hex(packet.mark)]
         try:
-            (found,) = json.loads(_run(place, *words))
+            (found,) = json.loads(printed(*words, place=place))
         except LinkspanError as error:
             raise NoWay(_reason(str(error))) from error
         if found.get("type") in ("unreachable", "prohibit", "blackhole"):
@@ -85,13 +81,13 @@ class KernelWorld:
     def kind(self, place: str) -> Kind:
         """Return what tells the type of an address, as fib and addrtype do."""
         if place not in self._kinds:
-            self._kinds[place] = _kinds(_run(place, "ip", "-j", "address"))
+            self._kinds[place] = _kinds(printed("ip", "-j", "address", place=place))
         return self._kinds[place]
 
     def sockets(self, place: str) -> Sequence[Socket]:
         """Return the sockets that take new connections."""
         if place not in self._sockets:
-            lines = _run(place, "ss", "-Hlntup").splitlines()
+            lines = printed("ss", "-Hlntup", place=place).splitlines()
             self._sockets[place] = [found for line in lines if (found := _socket(line)) is not None]
         return self._sockets[place]
 
@@ -99,28 +95,16 @@ class KernelWorld:
         """Return a kernel parameter of a namespace, "" when there is none of that name."""
         path = "/proc/sys/" + key.replace(".", "\0").replace("/", ".").replace("\0", "/")
         try:
-            return _run(place, "cat", path).strip()
+            return printed("cat", path, place=place).strip()
         except LinkspanError:
             return ""
 
 
 def _has_legacy(place: str, name: str) -> bool:
     try:
-        return bool(_run(place, "cat", f"/proc/net/{name}").strip())
+        return bool(printed("cat", f"/proc/net/{name}", place=place).strip())
     except LinkspanError:
         return False
-
-
-def _run(place: str, *argv: str) -> str:
-    """Run a program in a namespace; raises LinkspanError with what it says."""
-    inside = [] if place == HOST else ["nsenter", f"--net={place}", "--"]
-    try:
-        done = subprocess.run([*inside, *argv], capture_output=True, text=True, check=False, timeout=30)
-    except FileNotFoundError as error:
-        raise LinkspanError(f"trace needs the program {error.filename}: install it") from error
-    if done.returncode:
-        raise LinkspanError(f"{' '.join(argv)}: {done.stderr.strip() or f'exit code {done.returncode}'}")
-    return done.stdout
 
 
 def _reason(text: str) -> str:
