@@ -40,8 +40,8 @@ class Server:
         stage.until(lambda: self.pidfile.exists() and self.pidfile.read_text().strip())
 
     def given(self) -> str:
-        """What it has given, as busybox's dumpleases tells it."""
-        self._signal("USR1")  # it writes its leases down
+        """What it has given, as busybox's dumpleases tells it; it writes it down when it gets round to it."""
+        self._signal("USR1")
         printed = subprocess.run(["busybox", "dumpleases", "-f", self.leases], capture_output=True, text=True)
         return printed.stdout
 
@@ -84,7 +84,7 @@ def test_a_container_has_the_address_that_the_lans_server_gives_it(stage, serve)
     assert address.startswith("10.0.0.10") and (shown["IPPrefixLen"], shown["Gateway"]) == (24, LAN_ADDRESS)
     assert stage.get("lan", f"http://{address}/cgi-bin/ip") == LAN_ADDRESS
     assert f"default via {LAN_ADDRESS}" in stage.inside("web", "ip", "route").out
-    assert re.search(rf"{shown['MacAddress']}\s+{address}\s+shop", server.given())
+    stage.until(lambda: re.search(rf"{shown['MacAddress']}\s+{address}\s+shop", server.given()))
     keeper = keepers(stage)
     assert len(keeper) == 1
 
@@ -101,7 +101,7 @@ def test_a_container_has_the_address_that_the_lans_server_gives_it(stage, serve)
     assert stage.address("web", "lan") == address, "a container has the same MAC address each time"
     stage.docker("rm", "-f", "web")
     assert not keepers(stage)
-    assert re.search(rf"{address}\s+shop\s+expired", server.given()), "it was not given back"
+    stage.until(lambda: re.search(rf"{address}\s+shop\s+expired", server.given()))  # it was given back
     left = [path.name for name in ("dhcp", "netns") for path in (stage.lab.exec_root / name).iterdir()]
     assert left == ["lease.sh"]
 
