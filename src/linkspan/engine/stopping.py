@@ -90,11 +90,14 @@ class Stopping:
         await self.kill_and_wait(managed, by_user)
 
     async def kill_and_wait(self, managed: Managed, by_user: bool = True) -> None:
-        """Send SIGKILL and wait until the exit has been dealt with."""
+        """Send SIGKILL and wait until the exit has been dealt with.
+
+        One that has ended meanwhile, and waits for its restart perhaps, needs none.
+        """
         try:
             exit = await self.signal(managed, SIGKILL, by_user)
         except Conflict:
-            if managed.state.running:
+            if managed.alive:
                 raise
             return
         if not await _within(exit, LAST_RESORT):
